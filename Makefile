@@ -1,0 +1,94 @@
+# Every target works in .venv and leaves the system's Python alone. uv fills .venv when it is on
+# PATH; else python3 and pip do, from the same lock and with the same hashes.
+
+PYTHON ?= python3
+PYTEST ?= $(BIN)/pytest -n auto --dist loadfile
+
+BIN := .venv/bin
+HAVE_UV := $(shell command -v uv 2>/dev/null)
+UV := $(or $(HAVE_UV),$(BIN)/uv)
+PIP_INSTALL := install --quiet --disable-pip-version-check
+EXPORT := $(UV) export --quiet --frozen --no-emit-project --no-annotate --no-header
+
+export RUNTIME__DLTHUB_TELEMETRY := false
+
+.DEFAULT_GOAL := help
+.PHONY: help demo setup test test-slow lint format types bench notebooks wheel audit lock \
+	test-newest test-airflow clean
+
+help: ## List the targets
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+demo: $(if $(wildcard .venv/.dev),.venv/.dev,.venv/.demo) ## Load a sandbox inbox into DuckDB; no key needed
+	$(BIN)/python pipelines/chats_to_duckdb.py --sandbox
+
+setup: .venv/.dev ## Install the package and everything its development needs
+
+test: lint types ## Lint, check types, run the fast tests
+	$(PYTEST) -m "not slow"
+
+test-slow: setup ## Run the long tests
+	$(PYTEST) -m slow
+
+lint: setup ## Check style and format
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+format: setup ## Mend style and format
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+types: setup ## Check types
+	$(BIN)/mypy
+
+bench: setup ## Measure speed and memory
+	$(BIN)/python benchmarks/run.py
+
+notebooks: setup ## Run the notebooks, keep the files as they are
+	$(BIN)/jupyter-execute notebooks/*.ipynb
+
+wheel: setup ## Build the wheel, install it into an empty environment, run it
+	.ci/check-wheel $(BIN)/python
+
+audit: setup ## Check the lock, its hashes, and what is installed
+	.ci/audit $(UV)
+
+lock: setup ## Write the lock and what is exported from it
+	$(UV) lock
+	$(EXPORT) --all-extras -o requirements/dev.lock
+	$(EXPORT) --no-dev --group backend --extra sandbox -o requirements/demo.lock
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+		--no-header pyproject.toml requirements/airflow.in -o requirements/airflow.lock
+
+test-newest: setup ## Run the fast tests on the newest duckdb; may fail
+	$(call fill,.venv-newest,dev,--all-extras)
+	$(UV) pip install --quiet --python .venv-newest/bin/python --no-deps --upgrade duckdb
+	.venv-newest/bin/pytest -m "not slow"
+
+test-airflow: .venv-airflow/.airflow ## Run the DAGs in an environment of their own
+	.venv-airflow/bin/pytest -W default tests/airflow
+
+clean: ## Remove the environments, caches and builds
+	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+
+# $(call fill,environment,lock in requirements/,what uv sync selects to get the same)
+define fill
+	$(if $(HAVE_UV),UV_PROJECT_ENVIRONMENT=$(1) uv sync --quiet --frozen $(3),$(call fill_with_pip,$(1),$(2)))
+endef
+define fill_with_pip
+$(PYTHON) -m venv $(1)
+	$(1)/bin/python -m pip $(PIP_INSTALL) --require-hashes -r requirements/$(2).lock
+	$(1)/bin/python -m pip $(PIP_INSTALL) --no-deps --no-build-isolation -e .
+endef
+
+.venv/.dev: pyproject.toml requirements/dev.lock
+	$(call fill,.venv,dev,--all-extras)
+	@touch $@
+
+.venv/.demo: pyproject.toml requirements/demo.lock
+	$(call fill,.venv,demo,--no-dev --extra sandbox)
+	@touch $@
+
+.venv-airflow/.airflow: pyproject.toml requirements/airflow.lock
+	$(call fill_with_pip,.venv-airflow,airflow)
+	@touch $@

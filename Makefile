@@ -7,7 +7,7 @@ PYTEST ?= $(BIN)/pytest -n auto --dist loadfile
 BIN := .venv/bin
 HAVE_UV := $(shell command -v uv 2>/dev/null)
 UV := $(or $(HAVE_UV),$(BIN)/uv)
-PIP_INSTALL := install --quiet --disable-pip-version-check
+PIP_INSTALL := install --quiet --no-compile --disable-pip-version-check
 EXPORT := $(UV) export --quiet --frozen --no-emit-project --no-annotate --no-header
 
 export RUNTIME__DLTHUB_TELEMETRY := false
@@ -51,7 +51,9 @@ wheel: setup ## Build the wheel, install it into an empty environment, run it
 	.ci/check-wheel $(BIN)/python
 
 audit: setup ## Check the lock, its hashes, and what is installed
-	.ci/audit $(UV)
+	$(UV) lock --check
+	$(UV) pip check --python .venv
+	$(BIN)/python .ci/audit requirements/dev.lock
 
 lock: setup ## Write the lock and what is exported from it
 	$(UV) lock

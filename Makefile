@@ -65,7 +65,7 @@ lock: setup ## Write the lock and what is exported from it
 test-newest: setup ## Run the fast tests on the newest duckdb; may fail
 	$(call fill,.venv-newest,dev,--all-extras)
 	$(UV) pip install --quiet --python .venv-newest/bin/python --no-deps --upgrade duckdb
-	.venv-newest/bin/pytest -m "not slow"
+	.venv-newest/bin/pytest -W default -m "not slow"
 
 test-airflow: .venv-airflow/.airflow ## Run the DAGs in an environment of their own
 	.venv-airflow/bin/pytest -W default tests/airflow

@@ -1,0 +1,1 @@
+"""The PostPress inbox in your warehouse, nothing lost."""

@@ -8,6 +8,7 @@ BIN := .venv/bin
 HAVE_UV := $(shell command -v uv 2>/dev/null)
 UV := $(or $(HAVE_UV),$(BIN)/uv)
 PIP_INSTALL := install --quiet --no-compile --disable-pip-version-check
+WRONG_PYTHON := "Python 3.11 to 3.13 is needed; name one: make PYTHON=python3.12 ..."
 EXPORT := $(UV) export --quiet --frozen --no-emit-project --no-annotate --no-header
 
 export RUNTIME__DLTHUB_TELEMETRY := false
@@ -78,7 +79,8 @@ define fill
 	$(if $(HAVE_UV),UV_PROJECT_ENVIRONMENT=$(1) uv sync --quiet --frozen $(3),$(call fill_with_pip,$(1),$(2)))
 endef
 define fill_with_pip
-$(PYTHON) -m venv $(1)
+$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and $(WRONG_PYTHON))'
+	$(PYTHON) -m venv $(1)
 	$(1)/bin/python -m pip $(PIP_INSTALL) --require-hashes -r requirements/$(2).lock
 	$(1)/bin/python -m pip $(PIP_INSTALL) --no-deps --no-build-isolation -e .
 endef

@@ -1,0 +1,212 @@
+"""What an answer means: a page of chats, or an error of the package. No HTTP is done here.
+
+Quirks of the API, and where they are documented (reference page "List all chats", May 2026, and the
+quickstart page, which disagree):
+
+    envelope        {items, cursor} or {data, next_cursor}; null ends the list; anything else,
+                    a missing or empty cursor included, is a contract error
+    error body      {title, detail, instance, type, status} or {error: {code, message, request_id}};
+                    proxies answer HTML; a 200 can carry an error body
+    401 and 403     are about the key, or about one account: by `type` first, then by status
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from postpress_source.errors import (
+    PostpressAccountError,
+    PostpressAuthError,
+    PostpressContractError,
+    PostpressError,
+    PostpressRequestError,
+    PostpressUnavailableError,
+    documented_error,
+)
+from postpress_source.records import Chat, MissingIdError, loads, to_chat
+
+_CLIP: Final = 160
+_ENVELOPES: Final = (("items", "cursor"), ("data", "next_cursor"))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which request an answer belongs to: in words, and the account it was about."""
+
+    where: str
+    account_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page: its chats in list order, and the token of the next page (None: the last one)."""
+
+    chats: Sequence[Chat]
+    page_cursor: str | None
+
+
+class UnreadableError(Exception):
+    """The body is not JSON: cut, empty or garbage. It may pass; `lasting` is raised if not."""
+
+    def __init__(self, lasting: PostpressContractError) -> None:
+        super().__init__(lasting.summary)
+        self.lasting = lasting
+
+
+class _Items(msgspec.Struct):
+    items: list[Chat]
+    cursor: str | None
+
+
+class _Data(msgspec.Struct):
+    data: list[Chat]
+    next_cursor: str | None
+
+
+_TYPED: Final = (msgspec.json.Decoder(_Items).decode, msgspec.json.Decoder(_Data).decode)
+
+
+def decode_page(body: bytes, place: Place) -> Page:
+    """The page in the body of a 200.
+
+    Raises:
+        UnreadableError: The body is not JSON.
+        PostpressError: It is JSON but no page: an error body, no list, a record without `id`, ...
+    """
+    for decode in _TYPED:
+        try:
+            chats, page_cursor = msgspec.structs.astuple(decode(body))
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+            continue
+        return Page(chats, _cursor(page_cursor, place))
+    return _decode_leniently(body, place)
+
+
+def _decode_leniently(body: bytes, place: Place) -> Page:
+    envelope = _loads(body, place)
+    if not isinstance(envelope, dict):
+        raise _contract(f"The answer is {_kind(envelope)}, not an object: {clip(body)}", place)
+    for list_key, cursor_key in _ENVELOPES:
+        if isinstance(envelope.get(list_key), list) and cursor_key in envelope:
+            chats = [_chat(record, index, place) for index, record in enumerate(envelope[list_key])]
+            return Page(chats, _cursor(envelope[cursor_key], place))
+    if "error" in envelope or str(envelope.get("type", "")).startswith("errors/"):
+        raise error_of(200, body, place)
+    has = ", ".join(f"{clip(key)!r}: {_kind(value)}" for key, value in list(envelope.items())[:8])
+    raise _contract(
+        "The answer has no list of chats with its cursor (items and cursor, or data and "
+        f"next_cursor); it has {{{has}}}",
+        place,
+    )
+
+
+def _loads(body: bytes, place: Place) -> Any:
+    try:
+        return loads(body)
+    except ValueError as error:
+        summary = f"The answer is not JSON ({error}): {clip(body)}"
+    raise UnreadableError(_contract(summary, place))
+
+
+def _chat(record: Any, index: int, place: Place) -> Chat:
+    try:
+        return to_chat(record)
+    except MissingIdError:
+        pass
+    raise _contract(f"Record {index} of the page has no id: {clip(repr(record))}", place)
+
+
+def _cursor(value: Any, place: Place) -> str | None:
+    if value is None or (isinstance(value, str) and value):
+        return value
+    raise _contract(f"The cursor is {value!r:.80}, neither a text nor null", place)
+
+
+def _contract(summary: str, place: Place) -> PostpressContractError:
+    return PostpressContractError(
+        summary, status=200, where=place.where, account_id=place.account_id
+    )
+
+
+def error_of(status: int, body: bytes, place: Place, *, location: str = "") -> PostpressError:
+    """The error that an answer is: classed by its documented `type` first, then by its status.
+
+    `location` is the target of a redirect; of it, only scheme and host belong here.
+    """
+    said = _error_body(body)
+    known = documented_error(said.get("error_type"))
+    cls = known.error if known else _class_of(status)
+    return cls(
+        _summary(cls, status, location, place),
+        next_step=known.next_step if known else None,
+        status=status,
+        where=place.where,
+        account_id=place.account_id,
+        **said,
+    )
+
+
+def _class_of(status: int) -> type[PostpressError]:
+    if status in (408, 425, 429) or status >= 500:
+        return PostpressUnavailableError
+    if status == 401:
+        return PostpressAuthError
+    if status == 403:
+        return PostpressAccountError
+    return PostpressRequestError if 400 <= status < 500 else PostpressContractError
+
+
+def _summary(cls: type[PostpressError], status: int, location: str, place: Place) -> str:
+    if 300 <= status < 400:
+        return (
+            f"The API redirected to {clip(location) or 'another place'}; redirects are not followed"
+        )
+    if status == 200:
+        return "An error came with status 200"
+    whom = f"account {place.account_id}" if place.account_id else "an account"
+    return {
+        PostpressAuthError: "PostPress refused the API key",
+        PostpressAccountError: f"PostPress can't read {whom}",
+        PostpressUnavailableError: f"PostPress is not available (HTTP {status})",
+        PostpressRequestError: f"PostPress refused the request (HTTP {status})",
+    }.get(cls, f"HTTP {status} is not a documented answer")
+
+
+def _error_body(body: bytes) -> dict[str, str | None]:
+    """`error_type`, `title`, `detail`, `instance` of any error body; a clipped text of HTML."""
+    said: Any = None
+    try:
+        said = loads(body)
+    except ValueError:
+        return {"detail": clip(body) or None}
+    if isinstance(said, dict) and isinstance(said.get("error"), dict):
+        nested = said["error"]
+        said = {
+            "type": nested.get("code"),
+            "title": nested.get("message"),
+            "instance": nested.get("request_id"),
+        }
+    if not isinstance(said, dict):
+        return {"detail": clip(body) or None}
+    keys = {"error_type": "type", "title": "title", "detail": "detail", "instance": "instance"}
+    return {
+        name: clip(str(said[key])) for name, key in keys.items() if said.get(key) not in (None, "")
+    }
+
+
+def clip(text: str | bytes) -> str:
+    """The start of a foreign text, on one line, without control characters."""
+    if isinstance(text, bytes):
+        text = text[: 4 * _CLIP].decode("utf-8", "replace")
+    line = "".join(char if char.isprintable() else " " for char in text)
+    line = " ".join(line.split())
+    return line if len(line) <= _CLIP else line[:_CLIP] + "..."
+
+
+def _kind(value: Any) -> str:
+    kinds = {dict: "an object", list: "a list", str: "a text", bool: "a boolean"}
+    return "null" if value is None else kinds.get(type(value), "a number")

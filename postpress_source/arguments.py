@@ -1,0 +1,213 @@
+"""The source's arguments, checked before any request, and the exact query that they become."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
+
+from postpress_source.errors import PostpressArgumentError
+
+PROVIDERS: Final = (
+    "WHATSAPP",
+    "LINKEDIN",
+    "SLACK",
+    "TWITTER",
+    "MESSENGER",
+    "INSTAGRAM",
+    "TELEGRAM",
+)
+MAX_LIMIT: Final = 250
+MAX_PARALLEL: Final = 64
+_MS: Final = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What the user asked for, in the API's terms.
+
+    Attributes:
+        account_ids: Accounts to walk, each on its own; empty: all visible ones together.
+        account_type: Provider, None for all.
+        unread: Only unread (True) or only read (False) chats; None for both.
+        before: Exclusive upper bound, as the API takes it; None for none.
+        after: Exclusive lower bound, as the API takes it; None for none.
+        limit: Chats a page.
+    """
+
+    account_ids: tuple[str, ...] = ()
+    account_type: str | None = None
+    unread: bool | None = None
+    before: str | None = None
+    after: str | None = None
+    limit: int = MAX_LIMIT
+
+    def query(self, account_id: str | None) -> dict[str, str]:
+        """The parameters of a walk's first page."""
+        query = {"account_id": account_id, **self._narrowing(), "limit": str(self.limit)}
+        return {name: value for name, value in query.items() if value is not None}
+
+    def scope(self, start: datetime | None = None) -> str:
+        """The name of what a watermark is valid for: all that narrows the list, but the account."""
+        narrowing: dict[str, str | None] = self._narrowing()
+        if start is not None:
+            narrowing["start"] = start.isoformat()
+        return urlencode({key: value for key, value in narrowing.items() if value is not None})
+
+    @property
+    def lists_whole_accounts(self) -> bool:
+        """Whether a walk to the end lists all chats of every account that it lists any of."""
+        return self.unread is None and self.before is None and self.after is None
+
+    def _narrowing(self) -> dict[str, str | None]:
+        return {
+            "account_type": self.account_type,
+            "unread": None if self.unread is None else str(self.unread).lower(),
+            "before": self.before,
+            "after": self.after,
+        }
+
+
+def check_filters(
+    *,
+    account_id: Any = None,
+    account_type: Any = None,
+    unread: Any = None,
+    before: Any = None,
+    after: Any = None,
+    limit: Any = MAX_LIMIT,
+) -> Filters:
+    """The filters, or a `PostpressArgumentError` that names the argument and what is allowed."""
+    if account_type is not None and account_type not in PROVIDERS:
+        raise _refused("account_type", account_type, "one of " + ", ".join(PROVIDERS))
+    if unread is not None and not isinstance(unread, bool):
+        raise _refused("unread", unread, "True, False, or None for both")
+    if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MAX_LIMIT:
+        raise _refused("limit", limit, f"a whole number from 1 to {MAX_LIMIT}")
+    lower, upper = _bound("after", after), _bound("before", before)
+    if lower is not None and upper is not None and lower >= upper:
+        raise _refused("after", after, f"earlier than before ({before})")
+    return Filters(
+        account_ids=_account_ids(account_id),
+        account_type=account_type,
+        unread=unread,
+        # both are exclusive: rounding outwards to ms keeps every chat that was asked for
+        before=None if upper is None else api_instant(upper + _MS - timedelta.resolution),
+        after=None if lower is None else api_instant(lower),
+        limit=limit,
+    )
+
+
+def api_instant(instant: datetime) -> str:
+    """The API's exact format, UTC: YYYY-MM-DDTHH:MM:SS.sssZ, rounded down to the millisecond."""
+    return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def check_instant(argument: str, value: Any) -> datetime:
+    """An aware UTC datetime of an aware datetime or an ISO 8601 text (without a zone: UTC)."""
+    allowed = "an aware datetime or an ISO 8601 text such as 2026-05-17T09:42:11.000Z"
+    try:
+        instant = datetime.fromisoformat(value.strip()) if isinstance(value, str) else value
+        if isinstance(value, str) and instant.tzinfo is None:
+            instant = instant.replace(tzinfo=UTC)
+        if instant.tzinfo is not None:
+            return datetime.fromtimestamp(0, UTC) + (instant - datetime.fromtimestamp(0, UTC))
+    except (ValueError, AttributeError, TypeError, OverflowError):
+        pass
+    raise _refused(argument, value, allowed)
+
+
+def _bound(argument: str, value: Any) -> datetime | None:
+    return None if value is None else check_instant(argument, value)
+
+
+def check_duration(argument: str, value: Any) -> timedelta:
+    """A timedelta of a timedelta or an ISO 8601 duration such as `PT1H`; not negative."""
+    duration = value
+    if isinstance(value, str):
+        try:
+            duration = msgspec.convert(value.strip(), timedelta)
+        except msgspec.ValidationError:
+            duration = None
+    if not isinstance(duration, timedelta) or duration < timedelta(0):
+        raise _refused(
+            argument, value, "a timedelta of 0 or more, or an ISO 8601 duration such as PT1H or P1D"
+        )
+    return duration
+
+
+def check_base_url(base_url: Any, *, allow_plain_http: bool) -> str:
+    """The base URL without a trailing slash; plain http only to loopback, unless insisted on."""
+    allowed = "an https URL without user, query or fragment, such as https://api.postpress.ai/v1"
+    try:
+        parts = urlsplit(base_url.strip())
+        whole = bool(parts.hostname) and parts.port != 0
+    except (ValueError, AttributeError):
+        raise _refused("base_url", base_url, allowed) from None
+    extra = parts.query or parts.fragment or parts.username or parts.password
+    if not whole or extra or parts.scheme not in ("https", "http"):
+        raise _refused("base_url", parts.scheme + "://...", allowed)
+    if parts.scheme == "http" and not allow_plain_http and not _is_loopback(parts.hostname or ""):
+        raise _refused(
+            "base_url",
+            base_url,
+            "https; plain http, which would send the key unencrypted, only to loopback. "
+            "To insist, set SOURCES__POSTPRESS__ALLOW_PLAIN_HTTP=true",
+        )
+    return str(base_url.strip().rstrip("/"))
+
+
+def check_api_key(api_key: Any) -> str:
+    """The key, without surrounding white space; it must be able to stand in a header."""
+    key = api_key.strip() if isinstance(api_key, str) else ""
+    if not key or not key.isascii() or not key.isprintable() or " " in key:
+        raise PostpressArgumentError(
+            "api_key must be the key of your PostPress dashboard, one word of printable ASCII; it "
+            + ("has other characters" if key else "is empty"),
+            next_step="Set SOURCES__POSTPRESS__API_KEY, or [sources.postpress] api_key in "
+            ".dlt/secrets.toml.",
+        )
+    return key
+
+
+def check_parallel_accounts(value: Any) -> int:
+    """A whole number from 1 to 64."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_PARALLEL:
+        raise _refused("parallel_accounts", value, f"a whole number from 1 to {MAX_PARALLEL}")
+    return value
+
+
+def _account_ids(value: Any) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    allowed = "an account id, several separated by commas, or a sequence of them; none empty"
+    parts: Iterable[Any] = [value] if isinstance(value, str) else value
+    if not isinstance(parts, Sequence | set | frozenset) or not parts:
+        raise _refused("account_id", value, allowed)
+    ids: dict[str, None] = {}
+    for part in parts:
+        for account_id in part.split(",") if isinstance(part, str) else ("",):
+            if not account_id.strip() or not account_id.strip().isprintable():
+                raise _refused("account_id", value, allowed)
+            ids[account_id.strip()] = None
+    return tuple(ids)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _refused(argument: str, value: Any, allowed: str) -> PostpressArgumentError:
+    return PostpressArgumentError(
+        f"{argument}={value!r:.80} is not allowed", next_step=f"{argument} must be {allowed}."
+    )

@@ -1,0 +1,329 @@
+"""HTTP: one GET, retried within bounds.
+
+urllib3 is used as it is, without requests on top: no redirect is followed, no `.netrc` is read, no
+cookie is kept, and the key is a header of a request to the configured origin and nothing else.
+Cursor pages carry the cursor and the limit, nothing else that could disagree.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import re
+import threading
+import time
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
+
+import certifi
+import urllib3
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+
+from postpress_source.answers import Page, Place, UnreadableError, decode_page, error_of
+from postpress_source.errors import (
+    CursorRefusedError,
+    PostpressContractError,
+    PostpressError,
+    PostpressUnavailableError,
+)
+from postpress_source.pace import Budget, asked_wait
+
+logger = logging.getLogger("postpress_source")
+
+CHATS_PATH: Final = "/chats"
+MAX_PAGE_BYTES: Final = 32 * 2**20
+VISIBLE_WAIT_SECONDS: Final = 3.0
+_CHUNK_BYTES: Final = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class RetrySettings:
+    """Bounds of retrying, dlt's `RUNTIME__REQUEST_...` settings; seconds.
+
+    Attributes:
+        timeout: The longest that one attempt may take, its body included.
+        max_attempts: Attempts a page, the first included.
+        backoff_factor: The wait before attempt n is at most `factor * 2 ** (n - 2)`, jittered.
+        max_delay: The longest wait between two attempts. If the API asks for a longer one, the run
+            ends and says so.
+    """
+
+    timeout: float = 60.0
+    max_attempts: int = 5
+    backoff_factor: float = 1.0
+    max_delay: float = 300.0
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What a walk cost: every attempt, those of them after a failure, and the seconds waited."""
+
+    requests: int = 0
+    retries: int = 0
+    waited_seconds: float = 0.0
+
+
+class Stopped(Exception):  # noqa: N818 - not an error: the run is being ended
+    """The client was closed; raised in the threads that were still reading."""
+
+
+class _PassingError(Exception):
+    """An attempt failed in a way that may pass; `lasting` is raised if it doesn't."""
+
+    def __init__(self, lasting: PostpressError, wait: tuple[float, str] | None = None) -> None:
+        super().__init__(lasting.summary)
+        self.lasting = lasting
+        self.wait = wait
+
+
+class _QuietHTTPConnection(urllib3.connection.HTTPConnection):
+    debuglevel = 0  # at a higher level http.client prints request headers, the key among them
+
+
+class _QuietHTTPSConnection(urllib3.connection.HTTPSConnection):
+    debuglevel = 0
+
+
+class _HTTPPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _QuietHTTPConnection
+
+
+class _HTTPSPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _QuietHTTPSConnection
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class PostpressClient:
+    """Reads pages of chats. Threads may share it; the key leaves it only as a request header."""
+
+    def __init__(
+        self, base_url: str, api_key: str, retry: RetrySettings, connections: int = 8
+    ) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._api_key = api_key
+        self._retry = retry
+        self._budget = Budget()
+        self._closing = threading.Event()
+        self._pool = _pool_manager(self._base_url, connections)
+
+    def close(self) -> None:
+        """End waits and refuse further requests; walks in other threads raise `Stopped`."""
+        self._closing.set()
+        self._pool.clear()
+
+    def get_page(
+        self, query: Mapping[str, str], page_cursor: str | None, *, page: int, traffic: Traffic
+    ) -> Page:
+        """One page of `GET /chats`, after as many retries as make sense.
+
+        Args:
+            query: The parameters of the first page; with a cursor only `limit` is sent of them.
+            page_cursor: The token that the previous page gave, None for the first page.
+            page: Its number from 1, for messages.
+            traffic: Counts the attempts and waits.
+
+        Raises:
+            CursorRefusedError: The API refused the cursor.
+            PostpressError: By who must act.
+            Stopped: The client was closed meanwhile.
+        """
+        place = _place(query, page)
+        if page_cursor is not None:
+            query = {"limit": query["limit"], "cursor": page_cursor}
+        url = f"{self._base_url}{CHATS_PATH}?{urlencode(query)}"
+        retrying = Retrying(
+            stop=stop_after_attempt(self._retry.max_attempts),
+            wait=self._wait_seconds,
+            retry=retry_if_exception_type(_PassingError),
+            before_sleep=lambda state: self._say_wait(state, traffic, place),
+            sleep=lambda seconds: self._sleep(seconds, traffic),
+            reraise=True,
+        )
+        try:
+            return retrying(self._attempt, url, place, traffic, page_cursor is not None)
+        except PostpressError as error:
+            failed = error
+        except _PassingError as passing:
+            failed = passing.lasting
+        raise self._redacted(failed)  # outside the handler: no foreign exception hangs on it
+
+    def _attempt(self, url: str, place: Place, traffic: Traffic, on_cursor: bool) -> Page:
+        self._sleep(self._budget.pause_seconds(), traffic)
+        traffic.requests += 1
+        answer = self._send(url, place)
+        self._heed_budget(answer.headers)
+        if answer.status == 200:
+            return self._decode(answer.body, place)
+        error = self._error(answer, place)
+        if on_cursor and answer.status in (400, 404, 410, 422):
+            raise CursorRefusedError.of(error)
+        if answer.status in (408, 425, 429) or answer.status >= 500:
+            raise _PassingError(error, self._asked_wait(answer, place))
+        raise error
+
+    def _send(self, url: str, place: Place) -> _Answer:
+        deadline = time.monotonic() + self._retry.timeout
+        try:
+            response = self._pool.request(
+                "GET",
+                url,
+                headers={
+                    "X-API-KEY": self._api_key,
+                    "Accept": "application/json",
+                    "Accept-Encoding": "gzip, deflate",
+                    "User-Agent": "postpress-source",
+                },
+                redirect=False,
+                retries=False,
+                preload_content=False,
+                timeout=self._retry.timeout,
+            )
+            return _Answer(response.status, response.headers, _read(response, deadline, place))
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            failure = _plain(error)
+        if self._closing.is_set():
+            raise Stopped
+        host = urlsplit(self._base_url).netloc
+        raise _PassingError(
+            PostpressUnavailableError(
+                f"No whole answer from {host}: {failure}",
+                where=place.where,
+                account_id=place.account_id,
+            )
+        )
+
+    def _decode(self, body: bytes, place: Place) -> Page:
+        try:
+            return decode_page(body, place)
+        except UnreadableError as error:
+            lasting: PostpressError = error.lasting
+        except PostpressUnavailableError as error:  # a passing error that came with status 200
+            lasting = error
+        raise _PassingError(lasting)
+
+    def _error(self, answer: _Answer, place: Place) -> PostpressError:
+        target = urlsplit(answer.headers.get("location", ""))
+        location = f"{target.scheme}://{target.hostname}" if target.hostname else target.path
+        return error_of(answer.status, answer.body, place, location=location)
+
+    def _wait_seconds(self, state: RetryCallState) -> float:
+        passing = state.outcome.exception() if state.outcome else None
+        if isinstance(passing, _PassingError) and passing.wait is not None:
+            return passing.wait[0]
+        longest = self._retry.backoff_factor * 2 ** (state.attempt_number - 1)
+        longest = min(longest, self._retry.max_delay)
+        return random.uniform(longest / 2, longest)  # noqa: S311 - jitter, not a secret
+
+    def _asked_wait(self, answer: _Answer, place: Place) -> tuple[float, str] | None:
+        """What `Retry-After` or `x-ratelimit-reset` asks for, in seconds and in words."""
+        wait = asked_wait(answer.headers)
+        if wait is None or wait[0] <= self._retry.max_delay:
+            return wait
+        raise PostpressUnavailableError(
+            f"The API asks to wait {wait[0]:.0f} s ({wait[1]}), longer than the "
+            f"{self._retry.max_delay:.0f} s allowed",
+            status=answer.status,
+            where=place.where,
+            account_id=place.account_id,
+            next_step="Run again after that time, or raise RUNTIME__REQUEST_MAX_RETRY_DELAY.",
+        )
+
+    def _say_wait(self, state: RetryCallState, traffic: Traffic, place: Place) -> None:
+        traffic.retries += 1
+        passing = state.outcome.exception() if state.outcome else None
+        wait = passing.wait if isinstance(passing, _PassingError) else None
+        seconds = state.next_action.sleep if state.next_action else 0.0
+        logger.log(
+            logging.WARNING if seconds >= VISIBLE_WAIT_SECONDS else logging.INFO,
+            "%s: %s. Waiting %.1f s%s before attempt %d of %d.",
+            place.where,
+            str(passing).replace(self._api_key, "***"),
+            seconds,
+            f" ({wait[1]})" if wait else "",
+            state.attempt_number + 1,
+            self._retry.max_attempts,
+        )
+
+    def _sleep(self, seconds: float, traffic: Traffic) -> None:
+        if seconds > 0:
+            traffic.waited_seconds += seconds
+            self._closing.wait(seconds)
+        if self._closing.is_set():
+            raise Stopped
+
+    def _heed_budget(self, headers: Mapping[str, str]) -> None:
+        pause = self._budget.heed(headers, self._retry.max_delay)
+        if pause >= VISIBLE_WAIT_SECONDS:
+            logger.warning("The API's request budget is nearly used up; waiting %.1f s.", pause)
+
+    def _redacted(self, error: PostpressError) -> PostpressError:
+        """The error, the key taken out wherever a server echoed it."""
+        for name, value in vars(error).items():
+            if isinstance(value, str):
+                setattr(error, name, value.replace(self._api_key, "***"))
+        error.args = (str(error),)
+        return error
+
+
+def _place(query: Mapping[str, str], page: int) -> Place:
+    account_id = query.get("account_id")
+    of_account = f", account {account_id}" if account_id else ""
+    return Place(f"GET {CHATS_PATH}, page {page}{of_account}", account_id)
+
+
+def _pool_manager(base_url: str, connections: int) -> urllib3.PoolManager:
+    """Connections to one origin. Over https a proxy of the environment is used (it sees no key)."""
+    options: dict[str, Any] = {
+        "maxsize": connections,
+        "ca_certs": os.environ.get("REQUESTS_CA_BUNDLE")
+        or os.environ.get("SSL_CERT_FILE")
+        or certifi.where(),
+    }
+    parts = urlsplit(base_url)
+    proxy = urllib.request.getproxies().get("https") if parts.scheme == "https" else None
+    if proxy and not urllib.request.proxy_bypass(parts.hostname or ""):
+        pool: urllib3.PoolManager = urllib3.ProxyManager(proxy, **options)
+    else:
+        pool = urllib3.PoolManager(**options)
+    pool.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+    return pool
+
+
+def _read(response: urllib3.BaseHTTPResponse, deadline: float, place: Place) -> bytes:
+    """The whole body, bounded in size and time; a body cut short raises urllib3's HTTPError."""
+    chunks: list[bytes] = []
+    size = 0
+    while chunk := response.read1(_CHUNK_BYTES):
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > MAX_PAGE_BYTES:
+            response.close()
+            raise PostpressContractError(
+                f"The answer is larger than {MAX_PAGE_BYTES // 2**20} MiB",
+                status=response.status,
+                where=place.where,
+                account_id=place.account_id,
+            )
+        if time.monotonic() > deadline:
+            response.close()
+            raise urllib3.exceptions.TimeoutError("the answer took longer than the timeout")
+    response.release_conn()
+    return b"".join(chunks)
+
+
+def _plain(error: Exception) -> str:
+    """The error in words, without the objects that it names."""
+    text = re.sub(
+        r"<[^<>]*object at 0x[0-9a-f]+>:?\s*|\S*Connection\S*\(host=[^)]*\):?\s*", "", str(error)
+    )
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

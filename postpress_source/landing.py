@@ -1,0 +1,180 @@
+"""How rows land: the shape of the arrays and the merge, by what the destination says it can do.
+
+the destination's merge offers     arrays                     chats that are gone
+cdc (DuckDB, PostgreSQL, ...)      tables of their own        deleted by a walk to the end
+delete-insert (SQLite, ...)        tables of their own        deleted by a walk to the end
+cdc without delete-insert (Delta)  list columns in chats      deleted by a walk to the end
+upsert only (Iceberg)              list columns in chats      stay
+nothing (plain files)              list columns in chats      every version is appended
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, cast
+
+import dlt
+import pyarrow as pa
+from dlt.common.configuration.container import Container
+from dlt.common.destination import DestinationCapabilitiesContext
+from dlt.common.schema import Schema
+from dlt.common.schema.typing import TPartialTableSchema
+from dlt.extract import DltResource
+
+from postpress_source.columns import CHAT_WALKS, CHATS, LISTS, array_table
+from postpress_source.tables import CHATS as CHATS_ARROW
+from postpress_source.tables import split_lists
+
+LEDGER: Final = "chat_walks"
+_ARRAY_TABLES: Final = {f"chats__{name}": array_table(name) for name in LISTS}
+_PLAIN_ID: Final = re.compile(r"[\w.:@=+/-]{1,200}", re.ASCII)
+_NOTHING: Final = "1 = 0"
+
+
+def describe_tables(chats: DltResource) -> None:
+    """Give the resource its tables: `chats`, an array table for each list, and the ledger."""
+    for name, columns in _ARRAY_TABLES.items():
+        chats.apply_hints(
+            table_name=name,
+            parent_table_name="chats",
+            write_disposition="merge",
+            columns=columns,
+            create_table_variant=True,
+        )
+    chats.apply_hints(
+        table_name=LEDGER,
+        write_disposition="append",
+        columns=CHAT_WALKS,
+        create_table_variant=True,
+    )
+    chats.apply_hints(write_disposition="merge", primary_key="id", columns=CHATS)
+
+
+class Landing:
+    """Hands tables to dlt in the shape that the current destination keeps exact.
+
+    To be used inside the running resource.
+    """
+
+    def __init__(self) -> None:
+        self._resource = dlt.current.resource()
+        self._schema: Schema = dlt.current.source_schema()
+        self._strategies = _merge_strategies(self._resource)
+        self._array_tables = self._strategies is None or "delete-insert" in self._strategies
+        self._load_id = dlt.current.load_package_state()["load_id"]
+        self._first_load = "chats" not in self._schema.tables
+        self._handed = False
+        if self._array_tables:
+            _add_array_tables(self._schema)
+            for name in _ARRAY_TABLES:
+                self._resource.apply_hints(
+                    table_name=name,
+                    write_disposition=self._resource.write_disposition,
+                    create_table_variant=True,
+                )
+        self._delete_missing(())
+
+    def hand_over(self, tables: Iterable[pa.Table]) -> Iterator[Any]:
+        """The items to yield for tables of chats with their lists; nothing for no tables."""
+        for table in tables:
+            yield from self._items(table)
+        if self._first_load and not self._handed:
+            yield from self._items(CHATS_ARROW.empty_table())
+
+    def hand_over_ledger(self, table: pa.Table) -> Any:
+        """The item to yield for rows of the ledger."""
+        table_format = self._resource.compute_table_schema().get("table_format")
+        if table_format:
+            self._resource.apply_hints(
+                table_name=LEDGER, table_format=table_format, create_table_variant=True
+            )
+        return dlt.mark.with_table_name(table, LEDGER)
+
+    def finish(self, whole_accounts: Iterable[str]) -> None:
+        """Call it when all has been handed over.
+
+        Args:
+            whole_accounts: Accounts whose every chat was handed over: what the destination has of
+                them besides is gone at the source, and is deleted where the merge can.
+        """
+        self._delete_missing(sorted(whole_accounts))
+
+    def _items(self, table: pa.Table) -> Iterator[Any]:
+        load_ids = pa.repeat(self._load_id, table.num_rows)
+        table = table.append_column("_dlt_load_id", load_ids)
+        if not self._array_tables:
+            yield table
+        else:
+            tables = split_lists(table)
+            yield tables.pop("chats")
+            for name, elements in tables.items():
+                # the first one even if empty: the merge looks for what is no longer there
+                if elements.num_rows or not self._handed:
+                    yield dlt.mark.with_table_name(elements, name)
+        self._handed = True
+
+    def _delete_missing(self, accounts: Iterable[str]) -> None:
+        if self._resource.write_disposition != "merge":
+            return  # the user's own choice stands
+        quoted = ", ".join(f"'{account}'" for account in accounts if _PLAIN_ID.fullmatch(account))
+        gone = f"account_id IN ({quoted})" if quoted else _NOTHING
+        hints = _merge_hints(self._strategies, gone)
+        _update_table(self._schema, name="chats", resource="chats", **hints)
+
+
+def _merge_hints(strategies: list[str] | None, gone: str) -> dict[str, Any]:
+    """The table hints of the best merge on offer. `gone` selects rows that may be deleted."""
+    if strategies is None:
+        return {}
+    if "cdc" in strategies:
+        return {
+            "x-merge-strategy": "cdc",
+            "x-merge-skip-unchanged-rows": True,
+            "x-merge-destination-scope": gone,
+        }
+    if "delete-insert" in strategies:
+        return {
+            "x-merge-strategy": "delete-insert",
+            "x-stage-data-deduplicated": True,
+            "x-merge-destination-scope": "id IN (SELECT id FROM {staging_table}) OR " + gone,  # noqa: S608 - _PLAIN_ID
+        }
+    return {"x-merge-strategy": "upsert"} if "upsert" in strategies else {}
+
+
+def _merge_strategies(resource: DltResource) -> list[str] | None:
+    """What the destination's merge offers for the resource's table; None without a destination."""
+    container = Container()
+    if DestinationCapabilitiesContext not in container:
+        return None
+    capabilities = container[DestinationCapabilitiesContext]
+    supported = list(capabilities.supported_merge_strategies or ())
+    select = capabilities.merge_strategies_selector
+    if select is not None:
+        supported = list(select(supported, table_schema=resource.compute_table_schema()))
+    return [str(strategy) for strategy in supported]
+
+
+class _NestedTable(dict[str, Any]):
+    """A nested table of the schema that can say which resource it comes from.
+
+    dlt's extract step looks up `resource` of every table that got data, which a nested table has
+    not (dlt 1.31, `Extract._compute_metrics`), and forbids to set it.
+    """
+
+    def __missing__(self, key: str) -> str:
+        if key == "resource":
+            return "chats"
+        raise KeyError(key)
+
+
+def _update_table(schema: Schema, **table: Any) -> None:
+    schema.update_table(cast(TPartialTableSchema, {"columns": {}, **table}))
+
+
+def _add_array_tables(schema: Schema) -> None:
+    _update_table(schema, name="chats", resource="chats")
+    for name, columns in _ARRAY_TABLES.items():
+        named = {column: {"name": column, **hints} for column, hints in columns.items()}
+        _update_table(schema, name=name, parent="chats", columns=named)
+        schema.tables[name] = _NestedTable(schema.tables[name])  # type: ignore[assignment]

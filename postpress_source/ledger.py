@@ -1,0 +1,77 @@
+"""The ledger: one row a walk, in the same load as the chats it speaks of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from postpress_source.reader import Walk
+from postpress_source.tables import INSTANT, TEXT
+from postpress_source.walk import kind_of, reason_of
+from postpress_source.watermark import Memory
+
+WALKS = pa.schema(
+    [
+        ("account_id", TEXT),
+        ("scope", TEXT),
+        ("kind", TEXT),
+        ("reason", TEXT),
+        pa.field("started_at", INSTANT, nullable=False),
+        ("finished_at", INSTANT),
+        ("pages", pa.int64()),
+        ("requests", pa.int64()),
+        ("retries", pa.int64()),
+        ("waited_seconds", pa.float64()),
+        ("chats_read", pa.int64()),
+        ("watermark_before", INSTANT),
+        ("watermark_after", INSTANT),
+        ("newest_first", pa.bool_()),
+        ("to_the_end", pa.bool_()),
+        ("unchanged", pa.bool_()),
+        pa.field("complete", pa.bool_(), nullable=False),
+        ("error_type", TEXT),
+        ("error", TEXT),
+        ("next_step", TEXT),
+        ("_dlt_load_id", TEXT),
+    ]
+)
+
+
+def ledger(walks: Sequence[tuple[Walk, Memory | None]], scope: str, load_id: str) -> pa.Table:
+    """A table of the schema `WALKS`, one row a walk.
+
+    Args:
+        walks: Each walk with what its unit remembers after it (None where a walk remembers
+            nothing: a backfill, or an account that was read beside "all visible").
+        scope: The filters, as the watermark's scope.
+        load_id: The load package that the rows are in.
+    """
+    rows = [_row(walk, after) | {"scope": scope, "_dlt_load_id": load_id} for walk, after in walks]
+    return pa.Table.from_pylist(rows, WALKS)
+
+
+def _row(walk: Walk, after: Memory | None) -> dict[str, Any]:
+    read = None if walk.error else walk
+    return {
+        "account_id": walk.account_id,
+        "kind": str(kind_of(walk.plan, walk.progress)),
+        "reason": reason_of(walk.plan, walk.progress),
+        "started_at": walk.started_at,
+        "finished_at": walk.finished_at,
+        "pages": walk.pages,
+        "requests": walk.traffic.requests,
+        "retries": walk.traffic.retries,
+        "waited_seconds": walk.traffic.waited_seconds,
+        "chats_read": walk.chats,
+        "watermark_before": walk.memory.watermark if walk.memory else None,
+        "watermark_after": after.watermark if after else None,
+        "newest_first": read.progress.newest_first if read else None,
+        "to_the_end": walk.to_the_end,
+        "unchanged": walk.unchanged,
+        "complete": read is not None,
+        "error_type": walk.error.error_type if walk.error else None,
+        "error": str(walk.error) if walk.error else None,
+        "next_step": walk.error.next_step if walk.error else None,
+    }

@@ -1,0 +1,187 @@
+"""One walk over real pages: the client fetches, `walk` decides, the spool keeps."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Final
+
+import msgspec
+
+from postpress_source.answers import Page
+from postpress_source.arguments import Filters
+from postpress_source.client import CHATS_PATH, PostpressClient, Traffic
+from postpress_source.errors import (
+    CursorRefusedError,
+    PostpressAccountError,
+    PostpressContractError,
+)
+from postpress_source.records import Chat
+from postpress_source.spool import SeenIds, Spool
+from postpress_source.walk import (
+    MAX_PAGES_WITHOUT_NEWS,
+    CycleDetector,
+    Plan,
+    Progress,
+    may_stop,
+    observe,
+)
+from postpress_source.watermark import Memory
+
+logger = logging.getLogger("postpress_source")
+
+_BATCH_CHATS: Final = 2_000
+
+OnPage = Callable[[int], None]
+"""Told of each page read, with its number of chats; called from the walk's thread."""
+
+
+@dataclass(slots=True)
+class Walk:
+    """A walk: what it was to do, what it did, and, if its account couldn't be read, why.
+
+    Attributes:
+        account_id: The account it is about, None for all visible ones.
+        memory: What was remembered before it.
+        pages: Pages read, those of a restarted attempt not counted.
+        chats: Chats on those pages, repeated ones counted again.
+        accounts: Accounts seen on them.
+        to_the_end: Whether the whole list was read.
+        head: Digest of the pages that the next head walk would read.
+        unchanged: Everything read is, to the letter, what the last run landed.
+        error: Why the account was skipped, None if it wasn't.
+    """
+
+    account_id: str | None
+    plan: Plan
+    memory: Memory | None
+    started_at: datetime
+    finished_at: datetime | None = None
+    progress: Progress = field(default_factory=Progress)
+    traffic: Traffic = field(default_factory=Traffic)
+    pages: int = 0
+    chats: int = 0
+    accounts: set[str] = field(default_factory=set)
+    to_the_end: bool = False
+    head: str = ""
+    unchanged: bool = False
+    error: PostpressAccountError | None = None
+
+
+class Reader:
+    """Runs walks against one client into one spool. Threads may share it.
+
+    Args:
+        client: Where pages come from.
+        spool: Where chats go.
+        filters: What to ask for.
+        on_page: Told of each page read.
+    """
+
+    def __init__(
+        self,
+        client: PostpressClient,
+        spool: Spool,
+        filters: Filters,
+        on_page: OnPage = lambda chats: None,
+    ) -> None:
+        self._client = client
+        self._spool = spool
+        self._filters = filters
+        self._on_page = on_page
+        self._numbers = itertools.count()
+
+    def run(self, walk: Walk) -> Walk:
+        """Read a walk's pages into the spool; fill in what it saw.
+
+        An account that can't be read leaves `walk.error` and no chats. A refused cursor restarts
+        the walk once.
+
+        Raises:
+            PostpressError: The run can't go on.
+        """
+        try:
+            self._read_restarting_once(walk)
+        except PostpressAccountError as error:
+            if walk.account_id is None:
+                raise
+            walk.error = error
+            logger.warning("Account %s is skipped. %s", walk.account_id, error)
+        walk.finished_at = datetime.now(UTC)
+        return walk
+
+    def _read_restarting_once(self, walk: Walk) -> None:
+        try:
+            return self._read(walk)
+        except CursorRefusedError as error:
+            logger.warning("The walk starts again from page one. %s", error)
+        return self._read(walk)
+
+    def _read(self, walk: Walk) -> None:
+        number = next(self._numbers)
+        done = False
+        try:
+            self._read_pages(walk, number)
+            done = not walk.unchanged
+        finally:
+            if not done:
+                self._spool.drop(number)
+
+    def _read_pages(self, walk: Walk, number: int) -> None:
+        walk.progress, walk.pages, walk.chats = Progress(), 0, 0
+        seen, cycle, digest = SeenIds(), CycleDetector(), blake2b(digest_size=6)
+        pending: list[Chat] = []
+        digested = 0
+        page_cursor: str | None = None
+        query = self._filters.query(walk.account_id)
+        while True:
+            page = self._client.get_page(
+                query, page_cursor, page=walk.pages + 1, traffic=walk.traffic
+            )
+            if not walk.progress.below_head:
+                digest.update(msgspec.json.encode(page.chats))
+                digested += 1
+            timestamps = self._take(walk, page, seen)
+            pending.extend(page.chats)
+            if len(pending) >= _BATCH_CHATS:
+                self._spool.add(number, pending)
+                pending = []
+            page_cursor = page.page_cursor
+            if page_cursor is None or may_stop(walk.plan, walk.progress, timestamps):
+                break
+            _refuse_endless(walk, cycle, page_cursor)
+        walk.to_the_end = page_cursor is None
+        walk.head = digest.hexdigest()
+        remembered = walk.memory.head if walk.memory else ""
+        walk.unchanged = digested == walk.pages and walk.head == remembered
+        self._spool.add(number, pending)
+
+    def _take(self, walk: Walk, page: Page, seen: SeenIds) -> Sequence[datetime | None]:
+        """Count a page and observe it; returns its timestamps."""
+        timestamps = [chat.timestamp for chat in page.chats]
+        # a list, not a generator: every id has to be added
+        known = [seen.add(chat.id) for chat in page.chats]
+        walk.pages += 1
+        walk.chats += len(page.chats)
+        walk.accounts.update(chat.account_id for chat in page.chats if chat.account_id)
+        walk.progress = observe(
+            walk.progress, timestamps, walk.plan, walk.started_at, news=not all(known)
+        )
+        self._on_page(len(page.chats))
+        return timestamps
+
+
+def _refuse_endless(walk: Walk, cycle: CycleDetector, page_cursor: str) -> None:
+    summary = ""
+    if cycle.repeats(page_cursor):
+        summary = "The API gave a cursor that it had given before"
+    elif walk.progress.pages_without_news >= MAX_PAGES_WITHOUT_NEWS:
+        summary = f"{MAX_PAGES_WITHOUT_NEWS} pages in a row brought no new chat, and no end"
+    if summary:
+        where = f"GET {CHATS_PATH}, page {walk.pages}"
+        of_account = f", account {walk.account_id}" if walk.account_id else ""
+        raise PostpressContractError(summary, where=where + of_account, account_id=walk.account_id)

@@ -1,0 +1,117 @@
+"""Records become Arrow: one schema for a chat, and the two shapes in which its arrays can land.
+
+A batch of chats has the arrays `folder` and `disabled_features` as native lists. Destinations that
+keep nested types exact (Delta, Iceberg, plain Parquet) get it as it is; SQL destinations get
+`split_lists`: a row a chat, and one array table each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC
+from operator import attrgetter
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from postpress_source.records import Chat
+
+TEXT = pa.string()
+INSTANT = pa.timestamp("us", tz="UTC")
+LISTS = ("folder", "disabled_features")
+
+CHATS = pa.schema(
+    [
+        pa.field("id", TEXT, nullable=False),
+        ("account_id", TEXT),
+        ("account_type", TEXT),
+        ("provider_id", TEXT),
+        ("attendee_provider_id", TEXT),
+        ("name", TEXT),
+        ("type", pa.int64()),
+        ("timestamp", INSTANT),
+        ("unread_count", pa.int64()),
+        ("archived", pa.bool_()),
+        ("muted_until", INSTANT),
+        ("muted_forever", pa.bool_()),
+        ("read_only", pa.int64()),
+        ("subject", TEXT),
+        ("organization_id", TEXT),
+        ("mailbox_id", TEXT),
+        ("content_type", TEXT),
+        ("pinned", pa.bool_()),
+        ("extra", TEXT),
+        *((name, pa.list_(TEXT)) for name in LISTS),
+    ]
+)
+
+ELEMENTS = pa.schema(
+    [
+        pa.field("chat_id", TEXT, nullable=False),
+        ("value", TEXT),
+        pa.field("_dlt_list_idx", pa.int64(), nullable=False),
+        pa.field("_dlt_id", TEXT, nullable=False),
+    ]
+)
+
+_PLAIN = {field.name for field in CHATS if field.type in (TEXT, pa.int64()) or field.name in LISTS}
+
+
+def _naive_utc(instant: Any) -> Any:
+    """pyarrow converts naive datetimes fifty times as fast as aware ones."""
+    if instant is None or isinstance(instant, int):
+        return None
+    return (instant if instant.tzinfo is UTC else instant.astimezone(UTC)).replace(tzinfo=None)
+
+
+def _column(name: str, chats: Sequence[Chat]) -> Any:
+    if name == "muted_forever":
+        return [chat.muted_until == -1 for chat in chats]
+    values = list(map(attrgetter(name), chats))
+    if name in _PLAIN:
+        return values
+    if CHATS.field(name).type == INSTANT:
+        return list(map(_naive_utc, values))
+    return [None if value is None else bool(value) for value in values]
+
+
+def to_batch(chats: Sequence[Chat]) -> pa.RecordBatch:
+    """A record batch of the schema `CHATS`, a row a chat, in the order given."""
+    return pa.RecordBatch.from_arrays(
+        [pa.array(_column(field.name, chats), field.type) for field in CHATS], schema=CHATS
+    )
+
+
+def split_lists(table: pa.Table) -> dict[str, pa.Table]:
+    """`chats` without its lists, and `chats__folder`, `chats__disabled_features`.
+
+    Array tables have `chat_id`, `value` (null elements kept), `_dlt_list_idx` (0-based) and
+    `_dlt_id` (`chat_id:_dlt_list_idx`, the row's key), one row an element, in order.
+    """
+    tables = {"chats": table.drop_columns(list(LISTS))}
+    for name in LISTS:
+        tables[f"chats__{name}"] = _elements(table["id"], table[name])
+    return tables
+
+
+def _elements(ids: pa.ChunkedArray, lists: pa.ChunkedArray) -> pa.Table:
+    arrays = lists.combine_chunks()  # parent indices count from the start of a chunk
+    parents = pc.list_parent_indices(arrays)
+    lengths = pc.fill_null(pc.list_value_length(arrays), 0).cast(pa.int64())
+    starts = pc.subtract(pc.cumulative_sum(lengths), lengths)
+    index = pc.subtract(pa.array(range(len(parents)), pa.int64()), starts.take(parents))
+    chat_id = ids.combine_chunks().take(parents)
+    row_key = pc.binary_join_element_wise(chat_id, index.cast(TEXT), ":")
+    return pa.table([chat_id, pc.list_flatten(arrays), index, row_key], schema=ELEMENTS)
+
+
+def in_window(table: pa.Table, start: Any, end: Any) -> pa.Table:
+    """The rows with a timestamp in [start, end) (a bound of None is open), and all without one."""
+    timestamp = table["timestamp"]
+    keep = pc.is_valid(table["id"])
+    if start is not None:
+        keep = pc.and_(keep, pc.greater_equal(timestamp, pa.scalar(start, INSTANT)))
+    if end is not None:
+        keep = pc.and_(keep, pc.less(timestamp, pa.scalar(end, INSTANT)))
+    return table.filter(pc.or_kleene(keep, pc.is_null(timestamp)))

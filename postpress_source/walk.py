@@ -1,0 +1,271 @@
+"""What to read and when to stop. Pure: no dlt, no HTTP, `now` passed in.
+
+    newest                                                         oldest
+      |<-------- head walk ------->|<- lookback ->|                  |  null timestamps: anywhere
+      |                            W              stop               |
+      |<-------------------------- full walk ----------------------->|
+
+A head walk reads page by page until a *whole page* lies below `stop`, as long as the list has come
+newest first all along; if the order breaks it reads to the end. That the order may be trusted at
+all is proved by the last full walk, not assumed: it must have seen enough descents and no ascent.
+A null timestamp proves nothing and ends nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from postpress_source.watermark import Memory
+
+ORDER_PROOF: Final = 16
+"""Descents that a full walk must have seen before its order is trusted; fewer could be chance."""
+
+MAX_PAGES_WITHOUT_NEWS: Final = 20
+"""Pages in a row without a chat that the walk hasn't met before; more is a list without end."""
+
+
+class Kind(StrEnum):
+    """How far a walk reads: until known ground, to the end, or to the start of a backfill."""
+
+    HEAD = "head"
+    FULL = "full"
+    BACKFILL = "backfill"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a walk is to do.
+
+    Attributes:
+        kind: See `Kind`.
+        reason: Why this kind, for the ledger.
+        watermark: How far the data is known, None if nothing is.
+        stop: Where reading may end: below it everything is known, or not wanted (exclusive: a chat
+            exactly at it is read). None: read to the end.
+        lookback: How far behind the watermark a head walk reads again.
+    """
+
+    kind: Kind
+    reason: str
+    watermark: datetime | None = None
+    stop: datetime | None = None
+    lookback: timedelta = timedelta(0)
+
+
+def plan_walk(
+    memory: Memory | None,
+    now: datetime,
+    *,
+    lookback: timedelta,
+    full_walk_every: timedelta,
+    start: datetime | None = None,
+) -> Plan:
+    """Head or full walk, and why.
+
+    Args:
+        memory: What the unit's last complete walk left, None if there was none in this scope.
+        now: The walk's start, UTC.
+        lookback: How far behind the watermark to read again.
+        full_walk_every: A full walk is due when the last one began this long ago, or longer.
+        start: The user's start date (inclusive); a head walk needn't read below it.
+    """
+    if memory is None:
+        return Plan(Kind.FULL, "first walk of this scope", lookback=lookback)
+    full = Plan(Kind.FULL, "", memory.watermark, lookback=lookback)
+    if memory.full_walk_at is None:
+        return replace(full, reason="the last walk failed")
+    if memory.watermark is None:
+        return replace(full, reason="no watermark yet")
+    if not timedelta(0) <= now - memory.full_walk_at < full_walk_every:
+        return replace(full, reason=f"the last full walk is older than {full_walk_every}")
+    if not memory.newest_first:
+        return replace(full, kind=Kind.HEAD, reason="order not proved: read to the end")
+    stop = _before(memory.watermark, lookback)
+    return replace(
+        full,
+        kind=Kind.HEAD,
+        reason="changes since the watermark",
+        stop=stop if start is None else max(stop, start),
+    )
+
+
+def plan_backfill(memory: Memory | None, start: datetime, lookback: timedelta) -> Plan:
+    """A walk down to `start` (inclusive), or to the end where the order isn't proved."""
+    proved = memory is not None and memory.newest_first
+    return Plan(
+        Kind.BACKFILL,
+        "initial_value and end_value",
+        memory.watermark if memory else None,
+        start if proved else None,
+        lookback,
+    )
+
+
+def _before(instant: datetime, span: timedelta) -> datetime:
+    """`instant - span`, or the first instant there is."""
+    earliest = datetime.min.replace(tzinfo=instant.tzinfo)
+    return earliest if instant - earliest < span else instant - span
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a walk has seen so far.
+
+    Attributes:
+        newest: The newest timestamp, None if no chat had one.
+        last: The last timestamp in list order.
+        newest_first: No timestamp was newer than one before it.
+        descents: How often one was older than the one before it.
+        pages_without_news: Pages in a row that brought no chat not met before.
+        below_head: A whole page has lain below the newest timestamp less the lookback.
+    """
+
+    newest: datetime | None = None
+    last: datetime | None = None
+    newest_first: bool = True
+    descents: int = 0
+    pages_without_news: int = 0
+    below_head: bool = False
+
+    @property
+    def order_proved(self) -> bool:
+        """Whether the order, seen from end to end, may be relied on."""
+        return self.newest_first and self.descents >= ORDER_PROOF
+
+
+def observe(
+    progress: Progress,
+    timestamps: Sequence[datetime | None],
+    plan: Plan,
+    now: datetime,
+    *,
+    news: bool = True,
+) -> Progress:
+    """The progress after one more page.
+
+    Args:
+        progress: The progress before it.
+        timestamps: The page's, in list order.
+        plan: The walk's plan.
+        now: The walk's start, UTC.
+        news: Whether the page had a chat that the walk hadn't met before.
+    """
+    known = [timestamp for timestamp in timestamps if timestamp is not None]
+    steps = list(zip([progress.last, *known], known, strict=False))
+    newest = max([*known, *([progress.newest] if progress.newest else [])], default=None)
+    head = None if newest is None else _before(min(newest, now), plan.lookback)
+    return Progress(
+        newest=newest,
+        last=known[-1] if known else progress.last,
+        newest_first=progress.newest_first and all(a is None or a >= b for a, b in steps),
+        descents=progress.descents + sum(a is not None and a > b for a, b in steps),
+        pages_without_news=0 if news else progress.pages_without_news + 1,
+        below_head=progress.below_head or (bool(known) and head is not None and max(known) < head),
+    )
+
+
+def may_stop(plan: Plan, progress: Progress, timestamps: Sequence[datetime | None]) -> bool:
+    """Whether all that the plan wants has been read, the page with these timestamps included.
+
+    It must also have met the newest end of the list: a chat at the watermark or newer. If none is
+    there, that chat is gone or the list isn't what it was, and the walk goes on.
+    """
+    known = [timestamp for timestamp in timestamps if timestamp is not None]
+    if plan.stop is None or not known or not progress.newest_first or progress.newest is None:
+        return False
+    if plan.watermark is None or progress.newest < plan.watermark:
+        return False
+    return max(known) < plan.stop
+
+
+def remember(
+    memory: Memory | None,
+    plan: Plan,
+    progress: Progress,
+    now: datetime,
+    *,
+    to_the_end: bool,
+    head: str,
+    seen: Iterable[str] = (),
+) -> Memory:
+    """What a *complete* walk leaves behind.
+
+    Args:
+        memory: What was remembered before.
+        plan: The walk's plan.
+        progress: All it saw.
+        now: The walk's start, UTC; the watermark is never later.
+        to_the_end: Whether the walk read the whole list.
+        head: Digest of the pages that the next head walk would read.
+        seen: Of "all visible" only: the accounts that were seen on the way.
+    """
+    before = memory or Memory()
+    newest = progress.newest
+    return Memory(
+        watermark=_whole_ms(min(newest, now)) if newest else None,
+        full_walk_at=now if kind_of(plan, progress) is Kind.FULL else before.full_walk_at,
+        newest_first=progress.order_proved if to_the_end else before.newest_first,
+        head=head,
+        accounts=frozenset(seen) if to_the_end else before.accounts,
+        owed=frozenset() if to_the_end else before.owed,
+    )
+
+
+def remember_failure(memory: Memory | None) -> Memory:
+    """What a unit that couldn't be read leaves behind: its watermark stays, a full walk is owed."""
+    return replace(memory or Memory(), full_walk_at=None, head="")
+
+
+def kind_of(plan: Plan, progress: Progress) -> Kind:
+    """What a complete walk turned out to be: a head walk whose order broke was a full one."""
+    if plan.kind is Kind.HEAD and not progress.newest_first:
+        return Kind.FULL
+    return plan.kind
+
+
+def reason_of(plan: Plan, progress: Progress) -> str:
+    """The plan's reason, or that the order broke."""
+    broke = plan.kind is Kind.HEAD and not progress.newest_first
+    return "the list is not newest first: read to the end" if broke else plan.reason
+
+
+def _whole_ms(instant: datetime) -> datetime:
+    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
+
+
+@dataclass(slots=True)
+class CycleDetector:
+    """Notices a repeated or circling cursor within a few pages, remembering one (Brent's)."""
+
+    kept: str = ""
+    steps: int = 0
+    power: int = 1
+
+    def repeats(self, page_cursor: str) -> bool:
+        """Whether this cursor has come before; call it with each cursor in turn."""
+        if page_cursor == self.kept:
+            return True
+        self.steps += 1
+        if self.steps == self.power:
+            self.kept, self.steps, self.power = page_cursor, 0, self.power * 2
+        return False
+
+
+def accounts_to_walk(
+    memory: Memory | None, seen: Iterable[str], *, to_the_end: bool
+) -> dict[str, str]:
+    """Accounts that need a walk of their own in this run, with the reason.
+
+    A walk of all visible accounts that read to the end has read theirs; one that stopped at known
+    ground has not, for an account that it never saw before, or that failed when it was tried.
+    """
+    if to_the_end:
+        return {}
+    before = memory or Memory()
+    reasons = dict.fromkeys(sorted(before.owed), "the account failed last time")
+    new = sorted(set(seen) - before.accounts - before.owed)
+    return reasons | dict.fromkeys(new, "account not seen before")

@@ -163,7 +163,7 @@ def _repeat_cursor(exchange: Exchange, page: Json) -> object:
 def _cycle_cursor(exchange: Exchange, page: Json) -> object:
     if exchange.cursor is not None:
         here = exchange.cursor
-        page[_cursor_key(page)] = exchange.world.first_page(here.filters, here.limit).cursor
+        page[_cursor_key(page)] = exchange.world.peek(Cursor(here.filters, here.limit)).cursor
     return page
 
 

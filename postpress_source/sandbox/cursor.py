@@ -37,7 +37,8 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
         filters: The walk's filters, which the page keeps.
         limit: Chats on the page.
         page: The page's number in its walk, from 1.
-        issued: How many pages the world had served when this was handed out.
+        issued: How many pages the world had served when this was handed out; 0 where cursors
+            have no lifetime.
         after_key: Keyset: the sort key that the page starts strictly after; None: at the top.
         offset: Offset: how many matching rows are skipped.
     """

@@ -90,7 +90,7 @@ class Sandbox:
 
     def reset(self, world: World | None = None) -> None:
         """Forget requests, faults and crashes, and serve another world if one is given."""
-        self.world = world or self.world
+        self.world = self.world if world is None else world
         self.requests.clear()
         self.faults.clear()
         self.crashes.clear()

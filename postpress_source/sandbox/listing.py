@@ -108,7 +108,9 @@ def _from(rows: list[Row], start: int) -> Iterator[Row]:
 
 
 def _next(cursor: Cursor, window: list[Row], options: WorldOptions, served: int) -> Cursor:
-    changes: dict[str, Any] = {"page": cursor.page + 1, "issued": served + 1}
+    changes: dict[str, Any] = {"page": cursor.page + 1}
+    if options.cursor_lifetime is not None:  # else the same page has the same token each time
+        changes["issued"] = served + 1
     if options.cursor == "offset":
         changes["offset"] = cursor.offset + len(window)
     else:

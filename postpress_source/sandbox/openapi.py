@@ -22,9 +22,9 @@ FOLDERS = (
     "INBOX_LINKEDIN_ORGANIZATION",
 )
 FEATURES = ("reactions", "reply")
-_YEAR = r"(?!0000)\d{4}"
-_TIME = r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z"
-_DATETIME = rf"^{_YEAR}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T{_TIME}$"
+_YEAR = r"(?!0000)[0-9]{4}"
+_TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z"
+_DATETIME = rf"^{_YEAR}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T{_TIME}$"
 _STATUS_TEXTS = {
     400: "Unverified, PostPress documents no 400: a parameter is not as documented.",
     401: "Credentials are missing, expired or invalid: the key's, or one linked account's.",

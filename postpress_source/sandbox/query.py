@@ -11,7 +11,7 @@ from .inbox import PROVIDERS
 from .options import WorldOptions
 from .problems import ApiError
 
-ACCOUNT_IDS = r"^[^,\s]+(,[^,\s]+)*$"
+ACCOUNT_IDS = r"^[!-+\--~]+(,[!-+\--~]+)*$"  # visible ASCII; \s differs between regex dialects
 PARAMETERS = ("account_id", "account_type", "unread", "before", "after", "limit", "cursor")
 _FLAGS = {"true": True, "false": False}
 

@@ -144,12 +144,21 @@ class Workspace:
             age = self.pages_served - cursor.issued if cursor.page > 1 else 0
             if lifetime is not None and age >= lifetime > 0:
                 raise ApiError("errors/invalid_parameters", "cursor: expired")
+            page = self.peek(cursor)
+            self.pages_served += 1
+            return page
+
+    def peek(self, cursor: Cursor) -> listing.Page:
+        """The page at a place, uncounted and without ``before_page``.
+
+        Raises:
+            ApiError: An account that the walk asks for is sick.
+        """
+        with self.lock:
             filters = cursor.filters
             match = listing.matcher(filters, self.options, self._hidden(filters))
             rows = listing.rows_for(self._store, filters)
-            page = listing.list_rows(rows, match, self.options, cursor, self.pages_served)
-            self.pages_served += 1
-            return page
+            return listing.list_rows(rows, match, self.options, cursor, self.pages_served)
 
     def _vanished(self) -> set[str]:
         return {account.id for account in self.accounts.values() if not account.connected}
@@ -181,7 +190,7 @@ class Workspace:
 
         An account that had vanished comes back, with all its chats.
         """
-        with self.lock, self._store.batch():
+        with self.lock, self.batch():
             account_id = id or inbox.new_id("acc_", self._now, self.rng)
             if account_id in self.accounts:
                 self.heal_account(account_id)

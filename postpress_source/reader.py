@@ -23,6 +23,7 @@ from postpress_source.errors import (
 from postpress_source.records import Chat
 from postpress_source.spool import SeenIds, Spool
 from postpress_source.walk import (
+    MAX_EMPTY_PAGES_OF_A_FILTER,
     MAX_PAGES_WITHOUT_NEWS,
     CycleDetector,
     Plan,
@@ -108,6 +109,8 @@ class Reader:
             self._read_restarting_once(walk)
         except PostpressAccountError as error:
             if walk.account_id is None:
+                error.next_step += " Or name the other accounts in account_id, to go on without."
+                error.args = (str(error),)
                 raise
             walk.error = error
             logger.warning("Account %s is skipped. %s", walk.account_id, error)
@@ -153,7 +156,8 @@ class Reader:
             page_cursor = page.page_cursor
             if page_cursor is None or may_stop(walk.plan, walk.progress, timestamps):
                 break
-            _refuse_endless(walk, cycle, page_cursor)
+            filtered_away = not page.chats and not self._filters.lists_everything
+            _refuse_endless(walk, cycle, page_cursor, filtered_away=filtered_away)
         walk.to_the_end = page_cursor is None
         walk.head = digest.hexdigest()
         remembered = walk.memory.head if walk.memory else ""
@@ -175,12 +179,15 @@ class Reader:
         return timestamps
 
 
-def _refuse_endless(walk: Walk, cycle: CycleDetector, page_cursor: str) -> None:
+def _refuse_endless(
+    walk: Walk, cycle: CycleDetector, page_cursor: str, *, filtered_away: bool
+) -> None:
     summary = ""
+    most = MAX_EMPTY_PAGES_OF_A_FILTER if filtered_away else MAX_PAGES_WITHOUT_NEWS
     if cycle.repeats(page_cursor):
         summary = "The API gave a cursor that it had given before"
-    elif walk.progress.pages_without_news >= MAX_PAGES_WITHOUT_NEWS:
-        summary = f"{MAX_PAGES_WITHOUT_NEWS} pages in a row brought no new chat, and no end"
+    elif walk.progress.pages_without_news >= most:
+        summary = f"{most} pages in a row brought no new chat, and no end"
     if summary:
         where = f"GET {CHATS_PATH}, page {walk.pages}"
         of_account = f", account {walk.account_id}" if walk.account_id else ""

@@ -63,7 +63,7 @@ class PostpressSettings(BaseConfiguration):
 
 
 @dlt.source(name="postpress", section="postpress", spec=PostpressArguments)
-def postpress_source(  # noqa: PLR0917 - the public contract
+def postpress_source(
     api_key: TSecretStrValue = dlt.secrets.value,
     base_url: str = DEFAULT_BASE_URL,
     account_id: str | Sequence[str] | None = None,

@@ -27,6 +27,9 @@ ORDER_PROOF: Final = 16
 MAX_PAGES_WITHOUT_NEWS: Final = 20
 """Pages in a row without a chat that the walk hasn't met before; more is a list without end."""
 
+MAX_EMPTY_PAGES_OF_A_FILTER: Final = 1_000
+"""The same where a filter may have emptied them: an API can count chats before it filters."""
+
 
 class Kind(StrEnum):
     """How far a walk reads: until known ground, to the end, or to the start of a backfill."""

@@ -1,0 +1,100 @@
+"""Load a PostPress inbox into files: Parquet, or a Delta or Iceberg table of them.
+
+    python pipelines/chats_to_parquet.py --sandbox
+    python pipelines/chats_to_parquet.py --folder s3://bucket/inbox --table-format delta
+
+Plain Parquet can't merge. Each run appends files, `chats/<load id>.<file id>.parquet`; a chat that
+changed is in several of them, and CURRENT below selects how each chat is now. Delta and Iceberg
+hold one row a chat. In all of them the arrays are list columns of `chats`.
+"""
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import dlt
+import duckdb
+
+from postpress_source import postpress_source
+
+# The newest version of each chat; a chat that a later walk to the end of its account no longer
+# listed is gone.
+CURRENT = """
+WITH chats AS (FROM read_parquet('{folder}/postpress/chats/*.parquet', union_by_name = true)),
+walks AS (FROM read_parquet('{folder}/postpress/chat_walks/*.parquet', union_by_name = true)),
+last_walked AS (
+    SELECT chats.account_id, max(walks._dlt_load_id) AS load_id
+    FROM walks JOIN chats ON walks._dlt_load_id = chats._dlt_load_id
+        AND coalesce(walks.account_id, chats.account_id) = chats.account_id
+    WHERE walks.to_the_end AND walks.complete AND NOT walks.unchanged AND walks.scope = ''
+    GROUP BY ALL
+)
+SELECT chats.* FROM chats LEFT JOIN last_walked USING (account_id)
+WHERE last_walked.load_id IS NULL OR chats._dlt_load_id >= last_walked.load_id
+QUALIFY row_number() OVER (PARTITION BY id ORDER BY chats._dlt_load_id DESC) = 1
+"""
+
+
+def main() -> None:
+    """Load once, and say what landed."""
+    options = parse_options()
+    with connect(options) as connection:
+        pipeline = dlt.pipeline(
+            "postpress_files_sandbox" if options.sandbox else "postpress_files",
+            destination=dlt.destinations.filesystem(
+                options.folder, layout="{table_name}/{load_id}.{file_id}.{ext}"
+            ),
+            dataset_name="postpress",
+        )
+        source = postpress_source(
+            account_id=options.account,
+            full_walk_every=timedelta(0) if options.full else timedelta(days=1),
+            **connection,
+        )
+        # each sandbox is another world, so what an earlier one left behind is dropped
+        anew: dict[str, Any] = {"refresh": "drop_sources"} if options.sandbox else {}
+        pipeline.run(
+            source, loader_file_format="parquet", table_format=options.table_format, **anew
+        )
+    if options.table_format is None and "://" not in options.folder:
+        report(options.folder)
+
+
+def report(folder: str) -> None:
+    """Print how the inbox is now, read from the files with nothing but DuckDB."""
+    current = duckdb.sql(CURRENT.format(folder=folder.replace("'", "''")))
+    counts = current.aggregate("count(*), count(*) FILTER (unread_count <> 0)").fetchone()
+    if counts:
+        print(f"{counts[0]:,} chats, {counts[1]:,} of them unread, in {folder}/postpress/chats/")
+    print("\nRead it with pandas:")
+    print(f"  pandas.read_parquet('{folder}/postpress/chats')")
+    print("With DuckDB, one row a chat as it is now: CURRENT in this script.")
+
+
+@contextmanager
+def connect(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Where to read: your settings, or a local PostPress on a free port, stopped at the end."""
+    if not options.sandbox:
+        yield {}
+        return
+    from postpress_source.sandbox import generate_world, serve
+
+    with serve(generate_world(chats=2_000, accounts=4, seed=7)) as server:
+        yield {"base_url": server.url, "api_key": "pp_live_sandbox"}
+
+
+def parse_options() -> argparse.Namespace:
+    """The options of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--sandbox", action="store_true", help="read a local PostPress")
+    parser.add_argument("--account", help="account ids, comma-separated; default: all visible")
+    parser.add_argument("--full", action="store_true", help="read to the end, due or not")
+    parser.add_argument("--folder", default="postpress_files", help="default: %(default)s")
+    parser.add_argument("--table-format", choices=["delta", "iceberg"], help="default: plain")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

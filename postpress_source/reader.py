@@ -48,6 +48,7 @@ class Walk:
     Attributes:
         account_id: The account it is about, None for all visible ones.
         memory: What was remembered before it.
+        number: Its place in the spool; a restarted walk has a new one.
         pages: Pages read, those of a restarted attempt not counted.
         chats: Chats on those pages, repeated ones counted again.
         accounts: Accounts seen on them.
@@ -62,6 +63,7 @@ class Walk:
     memory: Memory | None
     started_at: datetime
     finished_at: datetime | None = None
+    number: int = -1
     progress: Progress = field(default_factory=Progress)
     traffic: Traffic = field(default_factory=Traffic)
     pages: int = 0
@@ -125,16 +127,16 @@ class Reader:
         return self._read(walk)
 
     def _read(self, walk: Walk) -> None:
-        number = next(self._numbers)
+        walk.number = next(self._numbers)
         done = False
         try:
-            self._read_pages(walk, number)
+            self._read_pages(walk)
             done = not walk.unchanged
         finally:
             if not done:
-                self._spool.drop(number)
+                self._spool.drop(walk.number)
 
-    def _read_pages(self, walk: Walk, number: int) -> None:
+    def _read_pages(self, walk: Walk) -> None:
         walk.progress, walk.pages, walk.chats = Progress(), 0, 0
         seen, cycle, digest = SeenIds(), CycleDetector(), blake2b(digest_size=6)
         pending: list[Chat] = []
@@ -151,7 +153,7 @@ class Reader:
             timestamps = self._take(walk, page, seen)
             pending.extend(page.chats)
             if len(pending) >= _BATCH_CHATS:
-                self._spool.add(number, pending)
+                self._spool.add(walk.number, pending)
                 pending = []
             page_cursor = page.page_cursor
             if page_cursor is None or may_stop(walk.plan, walk.progress, timestamps):
@@ -162,7 +164,7 @@ class Reader:
         walk.head = digest.hexdigest()
         remembered = walk.memory.head if walk.memory else ""
         walk.unchanged = digested == walk.pages and walk.head == remembered
-        self._spool.add(number, pending)
+        self._spool.add(walk.number, pending)
 
     def _take(self, walk: Walk, page: Page, seen: SeenIds) -> Sequence[datetime | None]:
         """Count a page and observe it; returns its timestamps."""

@@ -44,16 +44,21 @@ class Spool:
     """A temporary file of record batches, each belonging to a walk. Threads may share it.
 
     The file has no name in any folder, so that nothing of it outlives the process.
+
+    Attributes:
+        drifted: Walks that met a chat twice, known once `tables` has been read: the list moved
+            under them, so they may as well have missed one.
     """
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile(prefix="postpress-")  # noqa: SIM115 - close() does
         self._writer = pa.ipc.new_stream(self._file, CHATS)
-        self._owners: list[int] = []
+        self._walks: list[int] = []
         self._dropped: set[int] = set()
         self._seen = SeenIds()
         self._repeated: set[str] = set()
         self._lock = threading.Lock()
+        self.drifted: set[int] = set()
 
     def close(self) -> None:
         """Delete the file."""
@@ -65,7 +70,7 @@ class Spool:
         with self._lock:
             self._repeated.update(chat.id for chat in chats if self._seen.add(chat.id))
             self._writer.write_batch(batch)
-            self._owners.append(walk)
+            self._walks.append(walk)
 
     def drop(self, walk: int) -> None:
         """Forget all chats of a walk, those added later included."""
@@ -78,52 +83,52 @@ class Spool:
         Call it once, after the last `add`.
         """
         self._writer.close()
-        repeated = pa.array(sorted(self._repeated), TEXT)
-        last = self._last_places(repeated)
+        last = self._last_places()
         pending: list[pa.RecordBatch] = []
-        for start, batch in self._kept():
-            pending.append(_without_earlier(batch, start, repeated, last))
+        for place, walk, batch in self._kept():
+            pending.append(self._without_earlier(batch, place, walk, last))
             if sum(kept.num_rows for kept in pending) >= TABLE_ROWS:
                 yield pa.Table.from_batches(pending, CHATS)
                 pending = []
         if pending:
             yield pa.Table.from_batches(pending, CHATS)
 
-    def _last_places(self, repeated: pa.Array) -> dict[str, int]:
-        if not len(repeated):
+    def _last_places(self) -> dict[str, tuple[int, int]]:
+        """Where each id that may be repeated was added last, and by which walk."""
+        if not self._repeated:
             return {}
+        repeated = pa.array(sorted(self._repeated), TEXT)
         return {
-            chat_id: place
-            for start, batch in self._kept()
-            for chat_id, place in _places(batch, start, repeated)
+            chat_id: (place + row, walk)
+            for place, walk, batch in self._kept()
+            for chat_id, row in _rows_of(batch, repeated)
         }
 
-    def _kept(self) -> Iterator[tuple[int, pa.RecordBatch]]:
-        """The batches that weren't dropped, each with the place of its first row."""
+    def _kept(self) -> Iterator[tuple[int, int, pa.RecordBatch]]:
+        """The batches that weren't dropped, each with the place of its first row and its walk."""
         self._file.seek(0)
         place = 0
-        for owner, batch in zip(self._owners, pa.ipc.open_stream(self._file), strict=True):
-            if owner not in self._dropped:
-                yield place, batch
+        for walk, batch in zip(self._walks, pa.ipc.open_stream(self._file), strict=True):
+            if walk not in self._dropped:
+                yield place, walk, batch
             place += batch.num_rows
 
+    def _without_earlier(
+        self, batch: pa.RecordBatch, place: int, walk: int, last: dict[str, tuple[int, int]]
+    ) -> pa.RecordBatch:
+        earlier = []
+        for chat_id, row in _rows_of(batch, pa.array(last, TEXT)) if last else ():
+            last_place, last_walk = last[chat_id]
+            if last_place > place + row:
+                earlier.append(row)
+                if last_walk == walk:
+                    self.drifted.add(walk)
+        if not earlier:
+            return batch
+        return batch.filter(pc.invert(pc.is_in(pa.array(range(batch.num_rows)), pa.array(earlier))))
 
-def _places(batch: pa.RecordBatch, start: int, repeated: pa.Array) -> list[tuple[str, int]]:
-    ids = batch["id"]
-    rows = pc.indices_nonzero(pc.is_in(ids, repeated))
-    return [
-        (chat_id, start + row)
-        for chat_id, row in zip(ids.take(rows).to_pylist(), rows.to_pylist(), strict=True)
-    ]
 
-
-def _without_earlier(
-    batch: pa.RecordBatch, start: int, repeated: pa.Array, last: dict[str, int]
-) -> pa.RecordBatch:
-    earlier = [
-        place - start for chat_id, place in _places(batch, start, repeated) if last[chat_id] > place
-    ]
-    if not earlier:
-        return batch
-    keep = pc.invert(pc.is_in(pa.array(range(batch.num_rows)), pa.array(earlier)))
-    return batch.filter(keep)
+def _rows_of(batch: pa.RecordBatch, chat_ids: pa.Array) -> Iterator[tuple[str, int]]:
+    """The rows of a batch that have one of the ids, each with its id."""
+    rows = pc.indices_nonzero(pc.is_in(batch["id"], chat_ids))
+    return zip(batch["id"].take(rows).to_pylist(), rows.to_pylist(), strict=True)

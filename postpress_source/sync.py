@@ -28,6 +28,7 @@ from postpress_source.walk import (
     Kind,
     Plan,
     accounts_to_walk,
+    kind_of,
     plan_backfill,
     plan_walk,
     remember,
@@ -114,7 +115,7 @@ class Sync:
             tables = (in_window(table, window.start, window.end) for table in spool.tables())
             yield from landing.hand_over(table for table in tables if table.num_rows)
             yield landing.hand_over_ledger(_ledger(walks, after, scope))
-        landing.finish(self._whole_accounts(walks, window))
+        landing.finish(self._whole_accounts(walks, window, spool.drifted))
         if window.end is not None:
             forget_heads(state)
             return
@@ -159,16 +160,18 @@ class Sync:
         _run_all(reader, self._client, walks, self._parallel)
         return walks
 
-    def _whole_accounts(self, walks: Iterable[Walk], window: Window) -> set[str]:
-        """Accounts of which every chat has been handed over.
+    def _whole_accounts(self, walks: Iterable[Walk], window: Window, drifted: set[int]) -> set[str]:
+        """Accounts of which every chat has been handed over: what else the table has is gone.
 
-        An account that lists no chat at all isn't one of them: it may be coming back.
+        Only a full walk is evidence enough, and only one that didn't see the list move. An account
+        that lists no chat at all isn't one of them: it may be coming back.
         """
         if not self._filters.lists_whole_accounts or window.start is not None:
             return set()
         return {
             account
             for walk in walks
+            if kind_of(walk.plan, walk.progress) is Kind.FULL and walk.number not in drifted
             if walk.to_the_end and not walk.error and not walk.unchanged
             for account in walk.accounts
         }

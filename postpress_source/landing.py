@@ -28,7 +28,8 @@ from postpress_source.tables import split_lists
 
 LEDGER: Final = "chat_walks"
 _ARRAY_TABLES: Final = {f"chats__{name}": array_table(name) for name in LISTS}
-_PLAIN_ID: Final = re.compile(r"[\w.:@=+/-]{1,200}", re.ASCII)
+# A colon only behind a word character: elsewhere SQLAlchemy takes it for a bound parameter.
+_PLAIN_ID: Final = re.compile(r"(?:[\w.@=+/-]|(?<=\w):){1,200}", re.ASCII)
 _NOTHING: Final = "1 = 0"
 
 
@@ -57,12 +58,12 @@ class Landing:
     To be used inside the running resource.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, load_id: str) -> None:
         self._resource = dlt.current.resource()
         self._schema: Schema = dlt.current.source_schema()
         self._strategies = _merge_strategies(self._resource)
         self._array_tables = self._strategies is None or "delete-insert" in self._strategies
-        self._load_id = dlt.current.load_package_state()["load_id"]
+        self._load_id = load_id
         self._first_load = "chats" not in self._schema.tables
         self._handed = False
         if self._array_tables:
@@ -118,7 +119,9 @@ class Landing:
         if self._resource.write_disposition != "merge":
             return  # the user's own choice stands
         quoted = ", ".join(f"'{account}'" for account in accounts if _PLAIN_ID.fullmatch(account))
-        gone = f"account_id IN ({quoted})" if quoted else _NOTHING
+        # Delta's merge knows both sides' account_id; BigQuery can't qualify a column by a path.
+        column = "account_id" if self._array_tables else "{table}.account_id"
+        gone = f"{column} IN ({quoted})" if quoted else _NOTHING
         hints = _merge_hints(self._strategies, gone)
         _update_table(self._schema, name="chats", resource="chats", **hints)
 

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dlt
+from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
 
 from postpress_source.arguments import Filters, check_instant
 from postpress_source.client import PostpressClient
@@ -111,10 +112,11 @@ class Sync:
             reader = Reader(self._client, spool, self._filters, _report())
             walks = self._read(reader, memories, window, now)
             after = {} if window.end else _memories_after(walks, now)
-            landing = Landing()
+            load_id = _load_id()
+            landing = Landing(load_id)
             tables = (in_window(table, window.start, window.end) for table in spool.tables())
             yield from landing.hand_over(table for table in tables if table.num_rows)
-            yield landing.hand_over_ledger(_ledger(walks, after, scope))
+            yield landing.hand_over_ledger(_ledger(walks, after, scope, load_id))
         landing.finish(self._whole_accounts(walks, window, spool.drifted))
         if window.end is not None:
             forget_heads(state)
@@ -232,9 +234,17 @@ def _memory_after(walk: Walk, now: datetime) -> Memory:
     )
 
 
-def _ledger(walks: Sequence[Walk], after: dict[str, Memory], scope: str) -> Any:
+def _ledger(walks: Sequence[Walk], after: dict[str, Memory], scope: str, load_id: str) -> Any:
     rows = [(walk, after.get(walk.account_id or ALL_VISIBLE)) for walk in walks]
-    return ledger(rows, scope, dlt.current.load_package_state()["load_id"])
+    return ledger(rows, scope, load_id)
+
+
+def _load_id() -> str:
+    """The load package of the run; empty where the source is iterated without a pipeline."""
+    try:
+        return str(dlt.current.load_package_state()["load_id"])
+    except CurrentLoadPackageStateNotAvailable:
+        return ""
 
 
 def _all_sick(errors: Sequence[PostpressAccountError]) -> PostpressAccountError:

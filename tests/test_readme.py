@@ -1,0 +1,107 @@
+"""The README says what is so: its commands run, its tables are the code's, its links work."""
+
+import inspect
+import re
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from postpress_source.columns import CHATS
+from postpress_source.source import PostpressArguments, PostpressSettings, postpress_source
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def columns_table() -> str:
+    rows = [
+        f"| `{name}` | {hints['data_type']} | {hints.get('description')} |"
+        for name, hints in CHATS.items()
+    ]
+    return "\n".join(["| column | type | meaning |", "|---|---|---|", *rows])
+
+
+def between(name: str) -> str:
+    found = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", README, re.DOTALL)
+    assert found, f"README.md has no {name} table"
+    return found[1].strip()
+
+
+def test_the_columns_are_the_codes_own() -> None:
+    assert between("columns") == columns_table()
+
+
+def test_every_setting_is_there_with_its_default() -> None:
+    stated = {
+        name: row[3].strip()
+        for row in (line.split("|") for line in between("settings").splitlines()[2:])
+        for name in re.findall(r"`(\w+)`", row[1])
+    }
+    settings = dict(PostpressArguments()) | dict(PostpressSettings())
+    assert stated.keys() == settings.keys()
+    for name in ("base_url", "lookback", "full_walk_every", "limit", "parallel_accounts"):
+        assert str(settings[name]) in stated[name]
+    signature = inspect.signature(postpress_source)
+    assert set(signature.parameters) == set(dict(PostpressArguments()))
+    assert signature.parameters["lookback"].default == timedelta(hours=1)
+    assert signature.parameters["full_walk_every"].default == timedelta(days=1)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text())
+    missing = [link for link in links if not (page.parent / link).exists()]
+    assert missing == []
+
+
+def test_the_demo_prints_what_the_readme_shows(tmp_path: Path) -> None:
+    shown = re.search(r"<!-- output: make demo -->\n```text\n(.*?)```", README, re.DOTALL)
+    assert shown
+    demo = re.search(r"^demo:.*\n\t\$\(BIN\)/python (.+)$", (ROOT / "Makefile").read_text(), re.M)
+    assert demo, "the demo target runs one script"
+    script, *options = demo[1].split()
+    ran = subprocess.run(
+        [sys.executable, str(ROOT / script), *options],
+        cwd=tmp_path,
+        env={"HOME": str(tmp_path), "PYTHONPATH": str(ROOT), "DLT_DATA_DIR": str(tmp_path / "dlt")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    digits = re.compile(r"\d+")
+    assert digits.sub("0", ran.stdout) == digits.sub("0", shown[1])
+    assert ran.stderr == ""
+    assert (tmp_path / "inbox.duckdb").exists()
+
+
+def test_its_python_runs(tmp_path: Path) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len(blocks) == 2
+    program = "\n".join(
+        [
+            "from postpress_source.sandbox import generate_world, serve",
+            "import os",
+            "with serve(generate_world(chats=300)) as server:",
+            "    os.environ['SOURCES__POSTPRESS__BASE_URL'] = server.url",
+            *("    " + line for line in "\n".join(blocks).splitlines()),
+            "    pipeline.run(source)",
+            "    assert len(pipeline.dataset().chats.df()) == 300",
+        ]
+    )
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        cwd=tmp_path,
+        env={
+            "HOME": str(tmp_path),
+            "PYTHONPATH": str(ROOT),
+            "DLT_DATA_DIR": str(tmp_path / "dlt"),
+            "SOURCES__POSTPRESS__API_KEY": "pp_live_readme_0123456789",
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )

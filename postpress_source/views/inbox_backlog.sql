@@ -1,0 +1,16 @@
+-- One row an account: what is unread, what waits for an answer, and for how long.
+--
+-- stale_chats  waiting chats without any activity for 7 days or longer
+CREATE VIEW inbox_backlog AS
+SELECT
+    i.account_type,
+    i.account_id,
+    COUNT(*) AS chats,
+    COUNT(*) FILTER (WHERE i.unread) AS unread_chats,
+    COUNT(*) FILTER (WHERE i.waiting) AS waiting_chats,
+    COUNT(*) FILTER (WHERE i.waiting AND i.idle_hours >= 168) AS stale_chats,
+    MIN(i.last_activity_at) FILTER (WHERE i.unread) AS oldest_unread_at,
+    MAX(i.idle_hours) FILTER (WHERE i.unread) AS oldest_unread_hours,
+    MAX(i.idle_hours) FILTER (WHERE i.waiting) AS oldest_waiting_hours
+FROM inbox_chats AS i
+GROUP BY i.account_type, i.account_id;

@@ -1,0 +1,39 @@
+-- One row a chat, with the flags and ages that the other inbox views count by.
+--
+-- as_of       end of the last complete walk: ages are told as the inbox was then, so that they
+--             don't grow while nothing is loaded
+-- unread      unread_count <> 0; -1 is a chat marked unread by hand
+-- muted       for ever, or until a moment after as_of
+-- waiting     unread, and neither archived, muted nor sponsored: somebody waits for an answer
+-- idle_hours  since the last activity; null where that is unknown
+CREATE VIEW inbox_chats AS
+SELECT
+    f.id,
+    f.account_id,
+    f.account_type,
+    f.name,
+    f.last_activity_at,
+    f.content_type,
+    f.unread,
+    f.archived,
+    f.muted,
+    f.unread AND NOT f.archived AND NOT f.muted AND NOT f.sponsored AS waiting,
+    CAST(EXTRACT(EPOCH FROM (f.as_of - f.last_activity_at)) AS DOUBLE PRECISION) / 3600
+        AS idle_hours,
+    f.as_of
+FROM (
+    SELECT
+        c.id,
+        c.account_id,
+        c.account_type,
+        c.name,
+        c.timestamp AS last_activity_at,
+        c.content_type,
+        COALESCE(c.unread_count, 0) <> 0 AS unread,
+        COALESCE(c.archived, FALSE) AS archived,
+        COALESCE(c.muted_forever, FALSE) OR COALESCE(c.muted_until > w.as_of, FALSE) AS muted,
+        COALESCE(c.content_type, '') = 'sponsored' AS sponsored,
+        w.as_of
+    FROM chats AS c
+    CROSS JOIN (SELECT MAX(finished_at) AS as_of FROM chat_walks WHERE complete) AS w
+) AS f;

@@ -1,0 +1,23 @@
+-- One row an account and LinkedIn inbox (classic, Sales Navigator, Recruiter, organization).
+--
+-- inbox  the folder's name without INBOX_LINKEDIN_; 'none' where a chat is in no such folder.
+-- A chat in two inboxes counts in both: don't add the rows up, take inbox_backlog.
+CREATE VIEW inbox_linkedin AS
+SELECT
+    i.account_id,
+    COALESCE(f.inbox, 'none') AS inbox,
+    COUNT(*) AS chats,
+    COUNT(*) FILTER (WHERE i.unread) AS unread_chats,
+    COUNT(*) FILTER (WHERE i.waiting) AS waiting_chats,
+    COUNT(*) FILTER (WHERE i.waiting AND i.idle_hours >= 168) AS stale_chats,
+    MAX(i.idle_hours) FILTER (WHERE i.unread) AS oldest_unread_hours
+FROM inbox_chats AS i
+LEFT JOIN (
+    SELECT DISTINCT
+        e.chat_id,
+        LOWER(REPLACE(e.value, 'INBOX_LINKEDIN_', '')) AS inbox
+    FROM chats__folder AS e
+    WHERE e.value LIKE 'INBOX!_LINKEDIN!_%' ESCAPE '!'
+) AS f ON f.chat_id = i.id
+WHERE i.account_type = 'LINKEDIN'
+GROUP BY i.account_id, COALESCE(f.inbox, 'none');

@@ -12,6 +12,7 @@ quickstart page, which disagree):
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -27,9 +28,10 @@ from postpress_source.errors import (
     PostpressUnavailableError,
     documented_error,
 )
-from postpress_source.records import Chat, MissingIdError, loads, to_chat
+from postpress_source.records import Chat, MissingIdError, has_far_instant, loads, to_chat
 
 _CLIP: Final = 160
+_PART_OF_WORD: Final = re.compile(r"[\w.+/=-]*$")
 _ENVELOPES: Final = (("items", "cursor"), ("data", "next_cursor"))
 
 
@@ -57,14 +59,26 @@ class UnreadableError(Exception):
         self.lasting = lasting
 
 
-class _Items(msgspec.Struct):
-    items: list[Chat]
-    cursor: str | None
+class _Envelope(msgspec.Struct):
+    # What an error body has: an answer with one of them is looked at more closely.
+    error: Any = None
+    type: Any = None
+    status: Any = None
+
+    def is_plain(self) -> bool:
+        return self.error is None and self.type is None and self.status is None
 
 
-class _Data(msgspec.Struct):
-    data: list[Chat]
-    next_cursor: str | None
+class _Items(_Envelope, kw_only=True):
+    chats: list[Chat] = msgspec.field(name="items")
+    page_cursor: str | None = msgspec.field(name="cursor")
+    other: Any = msgspec.field(name="data", default=None)
+
+
+class _Data(_Envelope, kw_only=True):
+    chats: list[Chat] = msgspec.field(name="data")
+    page_cursor: str | None = msgspec.field(name="next_cursor")
+    other: Any = msgspec.field(name="items", default=None)
 
 
 _TYPED: Final = (msgspec.json.Decoder(_Items).decode, msgspec.json.Decoder(_Data).decode)
@@ -79,10 +93,11 @@ def decode_page(body: bytes, place: Place) -> Page:
     """
     for decode in _TYPED:
         try:
-            chats, page_cursor = msgspec.structs.astuple(decode(body))
+            page = decode(body)
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             continue
-        return Page(chats, _cursor(page_cursor, place))
+        if page.is_plain() and page.other is None and not any(map(has_far_instant, page.chats)):
+            return Page(page.chats, _cursor(page.page_cursor, place))
     return _decode_leniently(body, place)
 
 
@@ -90,17 +105,28 @@ def _decode_leniently(body: bytes, place: Place) -> Page:
     envelope = _loads(body, place)
     if not isinstance(envelope, dict):
         raise _contract(f"The answer is {_kind(envelope)}, not an object: {clip(body)}", place)
-    for list_key, cursor_key in _ENVELOPES:
-        if isinstance(envelope.get(list_key), list) and cursor_key in envelope:
-            chats = [_chat(record, index, place) for index, record in enumerate(envelope[list_key])]
-            return Page(chats, _cursor(envelope[cursor_key], place))
-    if "error" in envelope or str(envelope.get("type", "")).startswith("errors/"):
+    if _is_error(envelope):
         raise error_of(200, body, place)
+    found = [keys for keys in _ENVELOPES if isinstance(envelope.get(keys[0]), list)]
+    if len(found) == 1 and found[0][1] in envelope:
+        list_key, cursor_key = found[0]
+        chats = [_chat(record, index, place) for index, record in enumerate(envelope[list_key])]
+        return Page(chats, _cursor(envelope[cursor_key], place))
     has = ", ".join(f"{clip(key)!r}: {_kind(value)}" for key, value in list(envelope.items())[:8])
     raise _contract(
-        "The answer has no list of chats with its cursor (items and cursor, or data and "
+        "The answer has not one list of chats with its cursor (items and cursor, or data and "
         f"next_cursor); it has {{{has}}}",
         place,
+    )
+
+
+def _is_error(envelope: dict[str, Any]) -> bool:
+    """Whether an answer with status 200 says that it is an error; a list beside it is no page."""
+    status = envelope.get("status")
+    return (
+        bool(envelope.get("error"))
+        or str(envelope.get("type", "")).startswith("errors/")
+        or (isinstance(status, int) and status >= 400)
     )
 
 
@@ -123,7 +149,7 @@ def _chat(record: Any, index: int, place: Place) -> Chat:
 def _cursor(value: Any, place: Place) -> str | None:
     if value is None or (isinstance(value, str) and value):
         return value
-    raise _contract(f"The cursor is {value!r:.80}, neither a text nor null", place)
+    raise _contract(f"The cursor is {clip(repr(value))}, neither a text nor null", place)
 
 
 def _contract(summary: str, place: Place) -> PostpressContractError:
@@ -199,12 +225,17 @@ def _error_body(body: bytes) -> dict[str, str | None]:
 
 
 def clip(text: str | bytes) -> str:
-    """The start of a foreign text, on one line, without control characters."""
-    if isinstance(text, bytes):
-        text = text[: 4 * _CLIP].decode("utf-8", "replace")
-    line = "".join(char if char.isprintable() else " " for char in text)
+    """The start of a foreign text, on one line, without control characters.
+
+    No word is cut in two: a secret in it is whole, so that it can be found and taken out.
+    """
+    start = text[: 4 * _CLIP]
+    line = start.decode("utf-8", "replace") if isinstance(start, bytes) else start
+    line = "".join(char if char.isprintable() else " " for char in line)
     line = " ".join(line.split())
-    return line if len(line) <= _CLIP else line[:_CLIP] + "..."
+    if len(line) <= _CLIP and len(start) == len(text):
+        return line
+    return _PART_OF_WORD.sub("", line[:_CLIP]) + "..."
 
 
 def _kind(value: Any) -> str:

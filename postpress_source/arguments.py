@@ -12,6 +12,7 @@ from urllib.parse import urlencode, urlsplit
 import msgspec
 
 from postpress_source.errors import PostpressArgumentError
+from postpress_source.transport import ApiKey
 
 PROVIDERS: Final = (
     "WHATSAPP",
@@ -167,7 +168,7 @@ def check_base_url(base_url: Any, *, allow_plain_http: bool) -> str:
     return str(base_url.strip().rstrip("/"))
 
 
-def check_api_key(api_key: Any) -> str:
+def check_api_key(api_key: Any) -> ApiKey:
     """The key, without surrounding white space; it must be able to stand in a header."""
     key = api_key.strip() if isinstance(api_key, str) else ""
     if not key or not key.isascii() or not key.isprintable() or " " in key:
@@ -177,7 +178,7 @@ def check_api_key(api_key: Any) -> str:
             next_step="Set SOURCES__POSTPRESS__API_KEY, or [sources.postpress] api_key in "
             ".dlt/secrets.toml.",
         )
-    return key
+    return ApiKey(key)
 
 
 def check_parallel_accounts(value: Any) -> int:

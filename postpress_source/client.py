@@ -8,18 +8,14 @@ Cursor pages carry the cursor and the limit, nothing else that could disagree.
 from __future__ import annotations
 
 import logging
-import os
 import random
 import re
 import threading
-import time
-import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Final
 from urllib.parse import urlencode, urlsplit
 
-import certifi
 import urllib3
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
@@ -31,6 +27,7 @@ from postpress_source.errors import (
     PostpressUnavailableError,
 )
 from postpress_source.pace import Budget, asked_wait
+from postpress_source.transport import ApiKey, open_pool
 
 logger = logging.getLogger("postpress_source")
 
@@ -38,6 +35,7 @@ CHATS_PATH: Final = "/chats"
 MAX_PAGE_BYTES: Final = 32 * 2**20
 VISIBLE_WAIT_SECONDS: Final = 3.0
 _CHUNK_BYTES: Final = 256 * 1024
+_SECRET_LENGTH: Final = 12  # a shorter key can be part of any word
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,27 +78,11 @@ class _PassingError(Exception):
         self.wait = wait
 
 
-class _QuietHTTPConnection(urllib3.connection.HTTPConnection):
-    debuglevel = 0  # at a higher level http.client prints request headers, the key among them
-
-
-class _QuietHTTPSConnection(urllib3.connection.HTTPSConnection):
-    debuglevel = 0
-
-
-class _HTTPPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _QuietHTTPConnection
-
-
-class _HTTPSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _QuietHTTPSConnection
-
-
 @dataclass(frozen=True, slots=True)
 class _Answer:
     status: int
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 class PostpressClient:
@@ -110,11 +92,11 @@ class PostpressClient:
         self, base_url: str, api_key: str, retry: RetrySettings, connections: int = 8
     ) -> None:
         self._base_url = base_url.rstrip("/")
-        self._api_key = api_key
+        self._api_key = ApiKey(api_key)
         self._retry = retry
         self._budget = Budget()
         self._closing = threading.Event()
-        self._pool = _pool_manager(self._base_url, connections)
+        self._pool = open_pool(self._base_url, connections)
 
     def close(self) -> None:
         """End waits and refuse further requests; walks in other threads raise `Stopped`."""
@@ -172,7 +154,6 @@ class PostpressClient:
         raise error
 
     def _send(self, url: str, place: Place) -> _Answer:
-        deadline = time.monotonic() + self._retry.timeout
         try:
             response = self._pool.request(
                 "GET",
@@ -188,7 +169,8 @@ class PostpressClient:
                 preload_content=False,
                 timeout=self._retry.timeout,
             )
-            return _Answer(response.status, response.headers, _read(response, deadline, place))
+            body = self._without_key(_read(response, place))
+            return _Answer(response.status, response.headers, body)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             failure = _plain(error)
         if self._closing.is_set():
@@ -226,7 +208,7 @@ class PostpressClient:
 
     def _asked_wait(self, answer: _Answer, place: Place) -> tuple[float, str] | None:
         """What `Retry-After` or `x-ratelimit-reset` asks for, in seconds and in words."""
-        wait = asked_wait(answer.headers)
+        wait = asked_wait(answer.headers, answer.status)
         if wait is None or wait[0] <= self._retry.max_delay:
             return wait
         raise PostpressUnavailableError(
@@ -266,6 +248,14 @@ class PostpressClient:
         if pause >= VISIBLE_WAIT_SECONDS:
             logger.warning("The API's request budget is nearly used up; waiting %.1f s.", pause)
 
+    def _without_key(self, body: bytes) -> bytes:
+        """The body as it is, unless the server sent the key back: that mustn't land anywhere."""
+        key = self._api_key.encode()
+        if len(key) < _SECRET_LENGTH or key not in body:
+            return body
+        logger.warning("The API sent the API key back in an answer; it was replaced by ***.")
+        return body.replace(key, b"***")
+
     def _redacted(self, error: PostpressError) -> PostpressError:
         """The error, the key taken out wherever a server echoed it."""
         for name, value in vars(error).items():
@@ -281,26 +271,8 @@ def _place(query: Mapping[str, str], page: int) -> Place:
     return Place(f"GET {CHATS_PATH}, page {page}{of_account}", account_id)
 
 
-def _pool_manager(base_url: str, connections: int) -> urllib3.PoolManager:
-    """Connections to one origin. Over https a proxy of the environment is used (it sees no key)."""
-    options: dict[str, Any] = {
-        "maxsize": connections,
-        "ca_certs": os.environ.get("REQUESTS_CA_BUNDLE")
-        or os.environ.get("SSL_CERT_FILE")
-        or certifi.where(),
-    }
-    parts = urlsplit(base_url)
-    proxy = urllib.request.getproxies().get("https") if parts.scheme == "https" else None
-    if proxy and not urllib.request.proxy_bypass(parts.hostname or ""):
-        pool: urllib3.PoolManager = urllib3.ProxyManager(proxy, **options)
-    else:
-        pool = urllib3.PoolManager(**options)
-    pool.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
-    return pool
-
-
-def _read(response: urllib3.BaseHTTPResponse, deadline: float, place: Place) -> bytes:
-    """The whole body, bounded in size and time; a body cut short raises urllib3's HTTPError."""
+def _read(response: urllib3.BaseHTTPResponse, place: Place) -> bytes:
+    """The whole body, bounded in size; a body cut short or late raises urllib3's HTTPError."""
     chunks: list[bytes] = []
     size = 0
     while chunk := response.read1(_CHUNK_BYTES):
@@ -314,9 +286,6 @@ def _read(response: urllib3.BaseHTTPResponse, deadline: float, place: Place) -> 
                 where=place.where,
                 account_id=place.account_id,
             )
-        if time.monotonic() > deadline:
-            response.close()
-            raise urllib3.exceptions.TimeoutError("the answer took longer than the timeout")
     response.release_conn()
     return b"".join(chunks)
 

@@ -69,7 +69,7 @@ class PostpressError(DltSourceException):
             said.append(self.detail)
         parts = [self.summary.rstrip(".") + "."]
         if said:
-            parts.append("The API said: " + " - ".join(said) + ".")
+            parts.append("The API said: " + " - ".join(said).rstrip(".") + ".")
         if self.where:
             parts.append(f"Where: {self.where}.")
         if self.instance:

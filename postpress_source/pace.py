@@ -2,7 +2,7 @@
 
 None of these headers is documented for this endpoint; each is heeded if it comes:
 `Retry-After` (seconds or an HTTP date), `x-ratelimit-limit`, `-remaining`, and `-reset` (seconds
-until the limit is full again; a number that can only be a date is read as Unix seconds).
+until the limit is full again; a number that can only be a date is read as Unix seconds or ms).
 """
 
 from __future__ import annotations
@@ -15,21 +15,27 @@ from collections.abc import Mapping
 from typing import Final
 
 _UNIX_SECONDS_FROM: Final = 1e9
+_UNIX_MS_FROM: Final = 1e12
 _FEW: Final = 2.0
 _LAST_SHARE: Final = 0.1
 
 
-def asked_wait(headers: Mapping[str, str]) -> tuple[float, str] | None:
-    """The wait that the headers ask for, in seconds (never negative) and in words; None if none."""
+def asked_wait(headers: Mapping[str, str], status: int) -> tuple[float, str] | None:
+    """The wait that the headers ask for, in seconds and in words; None if they ask for none.
+
+    A date that has passed, or 0, asks for none. `x-ratelimit-reset` is heeded only where the limit
+    is the trouble: every answer may carry it.
+    """
     after = headers.get("retry-after")
     if after is not None:
         seconds = _number(after)
         if seconds is None:
             seconds = _seconds_until(after)
         if seconds is not None:
-            return max(0.0, seconds), "Retry-After"
-    reset = _reset_seconds(headers)
-    return None if reset is None else (reset, "x-ratelimit-reset")
+            return (seconds, "Retry-After") if seconds > 0 else None
+    limited = status == 429 or _number(headers.get("x-ratelimit-remaining")) == 0
+    reset = _reset_seconds(headers) if limited else None
+    return (reset, "x-ratelimit-reset") if reset else None
 
 
 class Budget:
@@ -63,6 +69,8 @@ class Budget:
 
 def _reset_seconds(headers: Mapping[str, str]) -> float | None:
     reset = _number(headers.get("x-ratelimit-reset"))
+    if reset is not None and reset >= _UNIX_MS_FROM:
+        reset /= 1000
     if reset is not None and reset >= _UNIX_SECONDS_FROM:
         reset -= time.time()
     return None if reset is None else max(0.0, reset)

@@ -55,6 +55,15 @@ class Chat(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     )
 
 
+def has_far_instant(chat: Chat) -> bool:
+    """Whether an instant lies at the edge of the calendar, where UTC may not reach it."""
+    return _is_far(chat.timestamp) or _is_far(chat.muted_until)
+
+
+def _is_far(instant: datetime | int | None) -> bool:
+    return isinstance(instant, datetime) and not 1 < instant.year < 9999
+
+
 class MissingIdError(ValueError):
     """A record has no usable `id`."""
 

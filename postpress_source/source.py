@@ -102,7 +102,7 @@ def postpress_source(
         PostpressArgumentError: An argument is wrong; it is named, with what is allowed.
     """
     settings = resolve_configuration(PostpressSettings(), sections=("sources", "postpress"))
-    key = check_api_key(api_key)
+    key = api_key = check_api_key(api_key)
     url = check_base_url(base_url, allow_plain_http=settings.allow_plain_http)
     parallel = check_parallel_accounts(settings.parallel_accounts)
     filters = check_filters(

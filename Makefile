@@ -15,7 +15,7 @@ export RUNTIME__DLTHUB_TELEMETRY := false
 
 .DEFAULT_GOAL := help
 .PHONY: help demo setup test test-slow lint format types bench notebooks wheel audit lock \
-	test-newest test-airflow clean
+	test-newest test-airflow test-airflow-heavy clean
 
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -61,7 +61,7 @@ lock: setup ## Write the lock and what is exported from it
 	$(EXPORT) --all-extras -o requirements/dev.lock
 	$(EXPORT) --no-dev --group backend --extra sandbox -o requirements/demo.lock
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
-		--no-header pyproject.toml requirements/airflow.in -o requirements/airflow.lock
+		--no-header --extra sandbox pyproject.toml requirements/airflow.in -o requirements/airflow.lock
 
 test-newest: setup ## Run the fast tests on the newest duckdb; may fail
 	$(call fill,.venv-newest,dev,--all-extras)
@@ -69,7 +69,10 @@ test-newest: setup ## Run the fast tests on the newest duckdb; may fail
 	.venv-newest/bin/pytest -W default -m "not slow"
 
 test-airflow: .venv-airflow/.airflow ## Run the DAGs in an environment of their own
-	.venv-airflow/bin/pytest -W default tests/airflow
+	.venv-airflow/bin/pytest -W default -m "not slow" tests/airflow
+
+test-airflow-heavy: .venv-airflow/.airflow ## Run them under a scheduler, LocalExecutor and Celery
+	.venv-airflow/bin/pytest -W default -m slow tests/airflow
 
 clean: ## Remove the environments, caches and builds
 	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
@@ -93,6 +96,8 @@ endef
 	$(call fill,.venv,demo,--no-dev --extra sandbox)
 	@touch $@
 
-.venv-airflow/.airflow: pyproject.toml requirements/airflow.lock
-	$(call fill_with_pip,.venv-airflow,airflow)
+.venv-airflow/.airflow: pyproject.toml requirements/airflow.lock | .venv/.dev
+	$(UV) venv --quiet --allow-existing --python $(BIN)/python .venv-airflow
+	$(UV) pip install --quiet --python .venv-airflow --require-hashes -r requirements/airflow.lock
+	$(UV) pip install --quiet --python .venv-airflow --no-deps --no-build-isolation -e .
 	@touch $@

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -51,7 +52,8 @@ class Walk:
         number: Its place in the spool; a restarted walk has a new one.
         pages: Pages read, those of a restarted attempt not counted.
         chats: Chats on those pages, repeated ones counted again.
-        accounts: Accounts seen on them.
+        accounts: Accounts seen on them, each with its number of chats, repeated ones counted again.
+        unsure: Those of them that may have been disconnected while they were read.
         to_the_end: Whether the whole list was read.
         head: Digest of the pages that the next head walk would read.
         unchanged: Everything read is, to the letter, what the last run landed.
@@ -68,7 +70,8 @@ class Walk:
     traffic: Traffic = field(default_factory=Traffic)
     pages: int = 0
     chats: int = 0
-    accounts: set[str] = field(default_factory=set)
+    accounts: Counter[str] = field(default_factory=Counter)
+    unsure: frozenset[str] = frozenset()
     to_the_end: bool = False
     head: str = ""
     unchanged: bool = False
@@ -119,6 +122,16 @@ class Reader:
         walk.finished_at = datetime.now(UTC)
         return walk
 
+    def is_well(self, account_id: str, walk: Walk) -> bool:
+        """Whether an account answers for itself, with a chat; one request, counted to the walk."""
+        query = self._filters.query(account_id) | {"limit": "1"}
+        try:
+            page = self._client.get_page(query, None, page=1, traffic=walk.traffic)
+        except PostpressAccountError as error:
+            logger.warning("Account %s was disconnected while it was read. %s", account_id, error)
+            return False
+        return bool(page.chats)
+
     def _read_restarting_once(self, walk: Walk) -> None:
         try:
             return self._read(walk)
@@ -138,6 +151,7 @@ class Reader:
 
     def _read_pages(self, walk: Walk) -> None:
         walk.progress, walk.pages, walk.chats = Progress(), 0, 0
+        walk.accounts = Counter()
         seen, cycle, digest = SeenIds(), CycleDetector(), blake2b(digest_size=6)
         pending: list[Chat] = []
         digested = 0

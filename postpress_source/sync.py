@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -34,6 +34,7 @@ from postpress_source.walk import (
     plan_walk,
     remember,
     remember_failure,
+    shrunken_accounts,
 )
 from postpress_source.watermark import (
     ALL_VISIBLE,
@@ -131,6 +132,7 @@ class Sync:
         walks = [self._walk(unit, memories.get(unit), window, now) for unit in units]
         _run_all(reader, self._client, walks, self._parallel)
         if not self._filters.account_ids:
+            walks[0].unsure = _unsure_accounts(reader, walks[0])
             walks += self._read_accounts_beside(reader, walks[0], now)
         sick = [walk.error for walk in walks if walk.error]
         if len(sick) == len(walks):
@@ -175,8 +177,16 @@ class Sync:
             for walk in walks
             if kind_of(walk.plan, walk.progress) is Kind.FULL and walk.number not in drifted
             if walk.to_the_end and not walk.error and not walk.unchanged
-            for account in walk.accounts
+            for account in walk.accounts.keys() - walk.unsure
         }
+
+
+def _unsure_accounts(reader: Reader, walk: Walk) -> frozenset[str]:
+    """Accounts that a walk of all visible ones may have read only in part."""
+    if not walk.to_the_end or walk.plan.kind is Kind.BACKFILL:
+        return frozenset()
+    shrunken = shrunken_accounts(walk.memory, walk.accounts)
+    return frozenset(account for account in shrunken if not reader.is_well(account, walk))
 
 
 def _run_all(reader: Reader, client: PostpressClient, walks: Sequence[Walk], parallel: int) -> None:
@@ -188,9 +198,10 @@ def _run_all(reader: Reader, client: PostpressClient, walks: Sequence[Walk], par
     pool = ThreadPoolExecutor(min(parallel, len(walks)), "postpress-walk")
     try:
         running = [pool.submit(reader.run, walk) for walk in walks]
-        done, _ = wait(running, return_when=FIRST_EXCEPTION)
-        for future in done:
+        collector = dlt.current.pipeline().collector
+        for future in as_completed(running):
             future.result()
+            collector.update("accounts walked", total=len(walks))
     except BaseException:
         client.close()
         raise
@@ -210,7 +221,7 @@ def _memories_after(walks: Sequence[Walk], now: datetime) -> dict[str, Memory]:
         return {walk.account_id or ALL_VISIBLE: _memory_after(walk, now) for walk in walks}
     beside = {walk.account_id: walk.error for walk in walks[1:] if walk.account_id}
     memory = _memory_after(first, now)
-    failed = frozenset(account for account, error in beside.items() if error)
+    failed = frozenset(account for account, error in beside.items() if error) | first.unsure
     return {
         ALL_VISIBLE: replace(
             memory,
@@ -230,7 +241,7 @@ def _memory_after(walk: Walk, now: datetime) -> Memory:
         now,
         to_the_end=walk.to_the_end,
         head=walk.head,
-        seen=walk.accounts if walk.account_id is None else (),
+        seen=walk.accounts if walk.account_id is None else None,
     )
 
 

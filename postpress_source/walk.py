@@ -13,7 +13,7 @@ A null timestamp proves nothing and ends nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -193,7 +193,7 @@ def remember(
     *,
     to_the_end: bool,
     head: str,
-    seen: Iterable[str] = (),
+    seen: Mapping[str, int] | None = None,
 ) -> Memory:
     """What a *complete* walk leaves behind.
 
@@ -204,7 +204,7 @@ def remember(
         now: The walk's start, UTC; the watermark is never later.
         to_the_end: Whether the walk read the whole list.
         head: Digest of the pages that the next head walk would read.
-        seen: Of "all visible" only: the accounts that were seen on the way.
+        seen: Of "all visible" only: the accounts seen on the way, with their number of chats.
     """
     before = memory or Memory()
     newest = progress.newest
@@ -213,8 +213,9 @@ def remember(
         full_walk_at=now if kind_of(plan, progress) is Kind.FULL else before.full_walk_at,
         newest_first=progress.order_proved if to_the_end else before.newest_first,
         head=head,
-        accounts=frozenset(seen) if to_the_end else before.accounts,
+        accounts=frozenset(seen or ()) if to_the_end else before.accounts,
         owed=frozenset() if to_the_end else before.owed,
+        sizes=dict(seen or {}) if to_the_end else before.sizes,
     )
 
 
@@ -256,6 +257,16 @@ class CycleDetector:
         if self.steps == self.power:
             self.kept, self.steps, self.power = page_cursor, 0, self.power * 2
         return False
+
+
+def shrunken_accounts(memory: Memory | None, seen: Mapping[str, int]) -> list[str]:
+    """Accounts that a walk to the end saw, but with fewer chats than the one before it.
+
+    Either chats are gone, or the account was disconnected while it was read and the rest of its
+    chats with it; before anything is deleted, the account has to be asked.
+    """
+    sizes = memory.sizes if memory else {}
+    return sorted(account for account, size in seen.items() if size < sizes.get(account, 0))
 
 
 def accounts_to_walk(

@@ -11,7 +11,7 @@ The state is small on purpose: some 90 bytes an account, in milliseconds and sec
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -37,6 +37,7 @@ class Memory:
         head: Digest of the pages that a head walk would read, as they were. Empty if unknown.
         accounts: Of "all visible" only: the accounts whose whole history has been read.
         owed: Of "all visible" only: accounts that were seen but could not be read.
+        sizes: Of "all visible" only: how many chats each account had in the last walk to the end.
     """
 
     watermark: datetime | None = None
@@ -45,6 +46,7 @@ class Memory:
     head: str = ""
     accounts: frozenset[str] = frozenset()
     owed: frozenset[str] = frozenset()
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
     def to_state(self) -> list[Any]:
         """A short JSON list; `from_state` reads it back, ms and s precision apart."""
@@ -55,14 +57,15 @@ class Memory:
             self.head,
         ]
         if self.accounts or self.owed:
-            state += [sorted(self.accounts), sorted(self.owed)]
+            accounts = sorted(self.accounts)
+            state += [accounts, sorted(self.owed), [self.sizes.get(name, 0) for name in accounts]]
         return state
 
     @classmethod
     def from_state(cls, state: list[Any]) -> Memory:
         """The memory that `to_state` wrote."""
         watermark_ms, full_walk_s, newest_first, head, *accounts = state
-        known, owed = accounts or ((), ())
+        known, owed, sizes = accounts or ((), (), ())
         return cls(
             None if watermark_ms is None else _EPOCH + watermark_ms * _MS,
             None if full_walk_s is None else _EPOCH + timedelta(seconds=full_walk_s),
@@ -70,6 +73,7 @@ class Memory:
             head,
             frozenset(known),
             frozenset(owed),
+            dict(zip(known, sizes, strict=True)),
         )
 
 

@@ -1,0 +1,119 @@
+"""What is gone goes, and what only seems to be gone stays."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import dlt
+import pytest
+
+from postpress_source import postpress_source
+from postpress_source.sandbox import World, WorldOptions, serve
+
+FULL = timedelta(0)
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> dlt.Pipeline:
+    return dlt.pipeline(
+        "vanishing",
+        destination=dlt.destinations.duckdb(str(tmp_path / "inbox.duckdb")),
+        dataset_name="postpress",
+        pipelines_dir=str(tmp_path / "pipelines"),
+    )
+
+
+@pytest.fixture
+def world() -> World:
+    world = World(WorldOptions())
+    for account in ("acc_1", "acc_2"):
+        world.connect_account("LINKEDIN", id=account, history=0)
+    for number in range(60):
+        at = world.now - timedelta(hours=number)
+        world.new_chat(f"acc_{number % 2 + 1}", id=f"c{number}", at=at, folder=["INBOX"])
+    return world
+
+
+def ids(pipeline: dlt.Pipeline, table: str = "chats", column: str = "id") -> set[str]:
+    with pipeline.sql_client() as client:
+        rows = client.execute_sql(f"SELECT {column} FROM {table}") or []  # noqa: S608
+    return {row[0] for row in rows}
+
+
+def listed(world: World) -> set[str]:
+    return {chat["id"] for chat in world.relist()}
+
+
+def load(pipeline: dlt.Pipeline, url: str, **arguments: Any) -> None:
+    pipeline.run(
+        postpress_source(api_key="pp_live_0123456789", base_url=url, limit=10, **arguments)
+    )
+
+
+def test_a_deleted_chat_goes_with_its_array_rows_after_a_full_walk(
+    world: World, pipeline: dlt.Pipeline
+) -> None:
+    with serve(world) as server:
+        load(pipeline, server.url)
+        world.delete_chat("c31")
+        load(pipeline, server.url)
+        assert "c31" in ids(pipeline), "a head walk can't know"
+        load(pipeline, server.url, full_walk_every=FULL)
+    assert ids(pipeline) == ids(pipeline, "chats__folder", "chat_id") == listed(world)
+
+
+def test_an_account_that_disappears_in_mid_walk_keeps_its_chats(
+    world: World, pipeline: dlt.Pipeline
+) -> None:
+    everything = listed(world)
+    with serve(world) as server:
+        load(pipeline, server.url)
+
+        def disappear(world: World) -> None:
+            if world.pages_served == 9:  # the second full walk's third page
+                world.before_page = None
+                world.disconnect_account("acc_2", error=None)
+
+        world.before_page = disappear
+        load(pipeline, server.url, full_walk_every=FULL)
+        assert listed(world) < everything, "it did disappear"
+        assert ids(pipeline) == everything
+
+        world.heal_account("acc_2")
+        load(pipeline, server.url)
+    assert ids(pipeline) == listed(world) == everything
+    with pipeline.sql_client() as client:
+        walks = client.execute_sql("SELECT account_id, kind, reason FROM chat_walks ORDER BY ALL")
+    assert ("acc_2", "full", "the account failed last time") in (walks or [])
+
+
+def test_an_account_that_lists_nothing_keeps_its_chats(
+    world: World, pipeline: dlt.Pipeline
+) -> None:
+    with serve(world) as server:
+        load(pipeline, server.url, account_id="acc_1")
+        before = ids(pipeline)
+        world.disconnect_account("acc_1", error=None)
+        load(pipeline, server.url, account_id="acc_1", full_walk_every=FULL)
+    assert ids(pipeline) == before
+
+
+def test_a_walk_that_saw_the_list_move_deletes_nothing(pipeline: dlt.Pipeline) -> None:
+    world = World(WorldOptions(order="oldest_first", cursor="offset"))
+    world.connect_account("SLACK", id="acc_1", history=0)
+    for number in range(40):
+        world.new_chat("acc_1", id=f"c{number}", at=world.now - timedelta(hours=99 - number))
+    with serve(world) as server:
+        load(pipeline, server.url)
+
+        def move(world: World) -> None:
+            if world.pages_served == 6:  # the second walk has read two of its four pages
+                world.before_page = None
+                world.receive_message("c3", world.now)
+
+        world.before_page = move
+        load(pipeline, server.url, full_walk_every=FULL)
+        assert world.chat("c3")["timestamp"] > world.chat("c39")["timestamp"], "it did move"
+        assert ids(pipeline) == listed(world), "one was skipped by the cursor, none is deleted"
+        load(pipeline, server.url, full_walk_every=FULL)
+    assert ids(pipeline) == listed(world)

@@ -1,15 +1,21 @@
 """The PostPress inbox in your warehouse, nothing lost: a dlt source."""
 
-from postpress_source.errors import (
-    PostpressAccountError,
-    PostpressArgumentError,
-    PostpressAuthError,
-    PostpressContractError,
-    PostpressError,
-    PostpressRequestError,
-    PostpressUnavailableError,
-)
-from postpress_source.source import postpress_source
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from postpress_source.errors import (
+        PostpressAccountError,
+        PostpressArgumentError,
+        PostpressAuthError,
+        PostpressContractError,
+        PostpressError,
+        PostpressRequestError,
+        PostpressUnavailableError,
+    )
+    from postpress_source.source import postpress_source
 
 __all__ = [
     "PostpressAccountError",
@@ -21,3 +27,20 @@ __all__ = [
     "PostpressUnavailableError",
     "postpress_source",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for, when it is: dlt takes seconds, and `postpress --help` needs none.
+
+    Raises:
+        AttributeError: The package has no such name.
+    """
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = "source" if name == "postpress_source" else "errors"
+    value = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

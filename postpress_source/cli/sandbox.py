@@ -1,0 +1,142 @@
+"""`postpress sandbox`: a made-up PostPress on this machine; and the one of `run --sandbox`."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from postpress_source.cli.failures import CommandError, ExitCode, Failure
+from postpress_source.cli.screen import Screen
+from postpress_source.sandbox import generate_world
+
+if TYPE_CHECKING:
+    import dlt
+
+    from postpress_source.sandbox import Sandbox
+
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_STEP: Final = timedelta(minutes=10)
+_LONGEST: Final = timedelta(days=60)
+_KEY: Final = "pp_live_sandbox"  # for a pp_test_ key the source warns
+_SINCE: Final = "postpress_sandbox_since"
+
+
+def serve(
+    chats: int, accounts: int, seed: int, port: int, speed: float, behind: str, screen: Screen
+) -> None:
+    """Serve until Ctrl-C, which is how it is meant to end."""
+    how_far = duration("--behind", behind)
+    _check_installed()
+    from postpress_source.sandbox import run_forever
+
+    def say(text: str) -> None:
+        screen.out.file.write(text + "\n")
+        screen.out.file.flush()
+
+    try:
+        run_forever(chats, accounts, seed, port=port, speed=speed, behind=how_far, say=say)
+    except OSError as error:
+        raise CommandError(
+            Failure(
+                "PortTaken",
+                f"Port {port} can't be used: {error.strerror}.",
+                ExitCode.USAGE,
+                next_step="Name another one with --port; 0 takes a free one.",
+            )
+        ) from error
+
+
+def advance(port: int, time: str, screen: Screen) -> None:
+    """Let time pass in the sandbox that runs on a port, and say what happened there."""
+    hours = duration("--advance", time) / timedelta(hours=1)
+    url = f"http://127.0.0.1:{port}/_sandbox/advance"
+    request = urllib.request.Request(
+        url, json.dumps({"hours": hours}).encode(), {"content-type": "application/json"}
+    )
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=60) as response:
+            answer: dict[str, Any] = json.load(response)
+    except (OSError, ValueError) as error:
+        raise CommandError(
+            Failure(
+                "NoSandbox",
+                f"No sandbox answers on port {port}.",
+                ExitCode.MEND,
+                (("It said", str(error)),),
+                f"Start one: postpress sandbox --port {port}",
+            )
+        ) from error
+    screen.document({"ok": True, "exit_code": 0, **answer})
+    screen.say(f"{time} passed; it is {answer['now']} there.")
+    screen.table(("what happened", "times"), sorted(answer["events"].items()))
+
+
+@contextmanager
+def serve_lasting_world(pipeline: dlt.Pipeline) -> Iterator[Sandbox]:
+    """A sandbox on a free port, whose inbox goes on where the pipeline's last run left it.
+
+    Its time is the real one, in steps of ten minutes; the pipeline's working folder keeps its
+    beginning. After 60 days it begins anew.
+    """
+    _check_installed()
+    from postpress_source.sandbox import serve
+
+    now = datetime.now(UTC)
+    since = _since(pipeline, now)
+    world = generate_world(now=since)
+    for _ in range((now - since) // _STEP):
+        world.advance(_STEP)  # one by one, so that the past is the same whenever it is asked for
+    with serve(world, api_key=_KEY) as sandbox:
+        yield sandbox
+
+
+def _since(pipeline: dlt.Pipeline, now: datetime) -> datetime:
+    try:
+        since = datetime.fromisoformat(pipeline.get_local_state_val(_SINCE))
+    except (KeyError, ValueError):
+        since = now - _LONGEST * 2
+    if not timedelta(0) <= now - since < _LONGEST:
+        since = now.replace(microsecond=0)
+        pipeline.set_local_state_val(_SINCE, since.isoformat())
+    return since
+
+
+def duration(option: str, text: str) -> timedelta:
+    """A duration such as 30m, 6h, 1.5d, or PT6H."""
+    short = re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", text.strip().lower())
+    if short:
+        return timedelta(**{_UNITS[short[2]]: float(short[1])})
+    long = re.fullmatch(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", text.strip())
+    if long and any(long.groups()):
+        days, hours, minutes, seconds = (int(part or 0) for part in long.groups())
+        return timedelta(days, seconds, minutes=minutes, hours=hours)
+    raise CommandError(
+        Failure(
+            "WrongDuration",
+            f"{option} {text!r} is no duration.",
+            ExitCode.USAGE,
+            next_step="Write it as 30m, 6h, 2d, or PT6H.",
+        )
+    )
+
+
+def _check_installed() -> None:
+    try:
+        import fastapi  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError as error:
+        raise CommandError(
+            Failure(
+                "NotInstalled",
+                "The sandbox's packages aren't installed.",
+                ExitCode.MEND,
+                next_step="pip install 'postpress-source[sandbox]'",
+            )
+        ) from error

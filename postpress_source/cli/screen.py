@@ -1,0 +1,149 @@
+"""What a person reads, and what a machine does: tables in 80 columns, or one JSON document.
+
+The result goes to standard output; progress, warnings and failures go to standard error. Colours
+appear on a terminal only, and not with NO_COLOR; in a pipe there are no control characters.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from postpress_source.cli.failures import ExitCode, Failure
+
+_STYLES = {"ok": "green", "note": "yellow", "mend this": "bold red"}
+
+
+class Screen:
+    """Where a command writes.
+
+    Args:
+        as_json: The result is one JSON document instead of tables.
+    """
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self.as_json = as_json
+        self.out = Console(highlight=False, markup=False, emoji=False)
+        self.err = Console(highlight=False, markup=False, emoji=False, stderr=True)
+
+    def say(self, *lines: str, style: str = "") -> None:
+        """Lines of the result for a person."""
+        if not self.as_json:
+            for line in lines:
+                self.out.print(Text(printable(line), style))
+
+    def note(self, line: str, style: str = "dim") -> None:
+        """A line beside the result: progress, a warning."""
+        self.err.print(Text(printable(line), style))
+
+    def table(self, headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """A table of the result for a person; numbers stand to the right."""
+        rows = [list(row) for row in rows]
+        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+        for index, heading in enumerate(headings):
+            cells = [row[index] for row in rows if row[index] is not None]
+            right = bool(cells) and all(isinstance(cell, int | float) for cell in cells)
+            table.add_column(heading, justify="right" if right else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*map(_cell, row))
+        if not self.as_json:
+            _print(self.out, table)
+
+    def pairs(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """Labels and texts of the result for a person."""
+        if not self.as_json:
+            _print(self.out, _grid(pairs))
+
+    def document(self, document: dict[str, Any]) -> None:
+        """The result for a machine."""
+        if self.as_json:
+            self.out.file.write(json.dumps(document, default=_plain, ensure_ascii=False) + "\n")
+
+    def fail(self, failure: Failure) -> None:
+        """Say what went wrong: on standard error, and as the result if that is JSON."""
+        self.document(failure.to_json())
+        interrupted = failure.exit_code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED)
+        title = failure.summary if interrupted else f"{failure.kind}: {failure.summary}"
+        self.err.print(Text(printable(title), "yellow" if interrupted else "bold red"))
+        facts = [*failure.facts, *([("Next", failure.next_step)] if failure.next_step else [])]
+        if facts:
+            _print(self.err, _grid((f"  {label}", text) for label, text in facts))
+
+
+def _print(console: Console, table: Table) -> None:
+    """Print a table; in a file or a pipe without the spaces that fill its last column."""
+    if console.is_terminal:
+        console.print(table)
+        return
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        console.print(Text(line.rstrip()), soft_wrap=True)
+
+
+def _grid(pairs: Iterable[tuple[str, str]]) -> Table:
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for label, text in pairs:
+        grid.add_row(Text(label), Text(printable(text)))
+    return grid
+
+
+def _cell(value: Any) -> Text:
+    if value is None:
+        return Text("-", "dim")
+    if isinstance(value, bool):
+        return Text("yes" if value else "no")
+    if isinstance(value, int):
+        return Text(f"{value:,}")
+    if isinstance(value, float):
+        return Text(f"{value:,.1f}")
+    text = printable(minute(value) if isinstance(value, datetime) else str(value))
+    return Text(text, _STYLES.get(text, ""))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return str(value)
+
+
+def printable(text: str) -> str:
+    """The text without control characters but its line ends: names come from strangers."""
+    return "".join(char if char.isprintable() or char == "\n" else " " for char in text)
+
+
+def instant(value: datetime | None) -> str:
+    """A moment in UTC, to the second."""
+    if value is None:
+        return "-"
+    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def minute(value: datetime) -> str:
+    """A moment in UTC, to the minute."""
+    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%MZ")
+
+
+def span(length: timedelta | float) -> str:
+    """A duration in its largest units: 0.4 s, 12 s, 3 min 20 s, 5 h 10 min, 3 d 4 h."""
+    seconds = length.total_seconds() if isinstance(length, timedelta) else length
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    for large, small, size, part in (("d", "h", 86_400, 3_600), ("h", "min", 3_600, 60)):
+        if whole >= size:
+            rest = whole % size // part
+            return f"{whole // size} {large}" + (f" {rest} {small}" if rest else "")
+    if whole >= 60:
+        return f"{whole // 60} min" + (f" {whole % 60} s" if whole % 60 else "")
+    return f"{whole} s"

@@ -1,0 +1,131 @@
+"""The pipeline that a command is about: built, its state restored, and what it has loaded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dlt
+from dlt.common.configuration import resolve_configuration
+from dlt.common.configuration.exceptions import ConfigFieldMissingException
+from dlt.common.runtime.collector import NULL_COLLECTOR
+from dlt.common.runtime.collector_base import Collector
+
+from postpress_source.arguments import (
+    Filters,
+    check_api_key,
+    check_base_url,
+    check_filters,
+)
+from postpress_source.cli.choice import Choice
+from postpress_source.source import PostpressArguments, PostpressSettings
+
+PARQUET_FOLDER = "postpress_files"
+
+
+def open_pipeline(choice: Choice, collector: Collector = NULL_COLLECTOR) -> dlt.Pipeline:
+    """The pipeline, not yet restored; nothing is connected to."""
+    return dlt.pipeline(
+        choice.pipeline_name,
+        destination=_destination(choice),
+        dataset_name=choice.dataset,
+        progress=collector,
+    )
+
+
+def restore(pipeline: dlt.Pipeline) -> bool:
+    """Take over the state that the destination has, as a run would; False if it has none."""
+    file = duckdb_file(pipeline)
+    if file is not None and not file.exists():
+        return False  # connecting would make it
+    pipeline.sync_destination()
+    return not pipeline.first_run and bool(pipeline.default_schema_name)
+
+
+def duckdb_file(pipeline: dlt.Pipeline) -> Path | None:
+    """The DuckDB file; None for other destinations."""
+    if pipeline.destination.destination_type != "dlt.destinations.duckdb":
+        return None
+    credentials: Any = pipeline.destination_client().config.credentials
+    database = str(credentials.database)
+    return None if database == ":memory:" else Path(database)
+
+
+def location(pipeline: dlt.Pipeline) -> str:
+    """Where the tables are: a path from here if that is short, else what dlt shows; no secret."""
+    config = pipeline.destination_client().config
+    shown = str(duckdb_file(pipeline) or getattr(config, "bucket_url", None) or config)
+    path = Path(shown.removeprefix("file://"))
+    if not path.is_absolute():
+        return shown
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative
+
+
+def chats_state(pipeline: dlt.Pipeline) -> Mapping[str, Any]:
+    """What the resource `chats` remembers between runs; empty before the first."""
+    sources = pipeline.state.get("sources", {})
+    state: Mapping[str, Any] = sources.get("postpress", {}).get("resources", {}).get("chats", {})
+    return state
+
+
+def settings(choice: Choice, *, key_needed: bool) -> PostpressArguments:
+    """The source's arguments: the options', else those of the environment and `.dlt/`."""
+    return resolve_configuration(
+        PostpressArguments(),
+        sections=("sources", "postpress"),
+        explicit_value=choice.arguments(),
+        accept_partial=not key_needed,
+    )
+
+
+def filters_of(arguments: PostpressArguments) -> Filters:
+    """The filters that the source would use."""
+    return check_filters(
+        account_id=arguments.account_id,
+        account_type=arguments.account_type,
+        unread=arguments.unread,
+        before=arguments.before,
+        after=arguments.after,
+        limit=arguments.limit,
+    )
+
+
+def endpoint(arguments: PostpressArguments) -> tuple[str, str]:
+    """The base URL and the key that the source would use."""
+    edge = resolve_configuration(PostpressSettings(), sections=("sources", "postpress"))
+    url = check_base_url(arguments.base_url, allow_plain_http=edge.allow_plain_http)
+    return url, check_api_key(arguments.api_key)
+
+
+def query(pipeline: dlt.Pipeline, columns: Mapping[str, str], tail: str) -> list[dict[str, Any]]:
+    """Rows of the dataset: `columns` maps names to SQL, `tail` is FROM and what follows.
+
+    The SQL is DuckDB's and is translated for other destinations. Instants come back in UTC.
+    """
+    select = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
+    rows = pipeline.dataset()(f"SELECT {select} {tail}", query_dialect="duckdb").fetchall()
+    return [dict(zip(columns, map(_utc, row), strict=True)) for row in rows]
+
+
+def _utc(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    return value
+
+
+def _destination(choice: Choice) -> Any:
+    if choice.destination != "filesystem" or _bucket_url():
+        return choice.destination
+    folder = Path.cwd() / (PARQUET_FOLDER + ("_sandbox" if choice.sandbox else ""))
+    return dlt.destinations.filesystem(bucket_url=folder.as_uri())
+
+
+def _bucket_url() -> str | None:
+    try:
+        return str(dlt.config["destination.filesystem.bucket_url"])
+    except (KeyError, ConfigFieldMissingException):
+        return None

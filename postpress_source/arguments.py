@@ -65,11 +65,6 @@ class Filters:
         """Whether a walk to the end lists all chats of every account that it lists any of."""
         return self.unread is None and self.before is None and self.after is None
 
-    @property
-    def lists_everything(self) -> bool:
-        """Whether no filter but the account narrows the list."""
-        return not any(self._narrowing().values())
-
     def _narrowing(self) -> dict[str, str | None]:
         return {
             "account_type": self.account_type,

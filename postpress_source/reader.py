@@ -24,7 +24,7 @@ from postpress_source.errors import (
 from postpress_source.records import Chat
 from postpress_source.spool import SeenIds, Spool
 from postpress_source.walk import (
-    MAX_EMPTY_PAGES_OF_A_FILTER,
+    MAX_EMPTY_PAGES,
     MAX_PAGES_WITHOUT_NEWS,
     CycleDetector,
     Plan,
@@ -172,8 +172,7 @@ class Reader:
             page_cursor = page.page_cursor
             if page_cursor is None or may_stop(walk.plan, walk.progress, timestamps):
                 break
-            filtered_away = not page.chats and not self._filters.lists_everything
-            _refuse_endless(walk, cycle, page_cursor, filtered_away=filtered_away)
+            _refuse_endless(walk, cycle, page_cursor)
         walk.to_the_end = page_cursor is None
         walk.head = digest.hexdigest()
         remembered = walk.memory.head if walk.memory else ""
@@ -195,15 +194,14 @@ class Reader:
         return timestamps
 
 
-def _refuse_endless(
-    walk: Walk, cycle: CycleDetector, page_cursor: str, *, filtered_away: bool
-) -> None:
+def _refuse_endless(walk: Walk, cycle: CycleDetector, page_cursor: str) -> None:
     summary = ""
-    most = MAX_EMPTY_PAGES_OF_A_FILTER if filtered_away else MAX_PAGES_WITHOUT_NEWS
     if cycle.repeats(page_cursor):
         summary = "The API gave a cursor that it had given before"
-    elif walk.progress.pages_without_news >= most:
-        summary = f"{most} pages in a row brought no new chat, and no end"
+    elif walk.progress.pages_without_news >= MAX_PAGES_WITHOUT_NEWS:
+        summary = f"{MAX_PAGES_WITHOUT_NEWS} pages in a row brought no new chat, and no end"
+    elif walk.progress.empty_pages >= MAX_EMPTY_PAGES:
+        summary = f"{MAX_EMPTY_PAGES} pages in a row were empty, and no end"
     if summary:
         where = f"GET {CHATS_PATH}, page {walk.pages}"
         of_account = f", account {walk.account_id}" if walk.account_id else ""

@@ -27,8 +27,9 @@ ORDER_PROOF: Final = 16
 MAX_PAGES_WITHOUT_NEWS: Final = 20
 """Pages in a row without a chat that the walk hasn't met before; more is a list without end."""
 
-MAX_EMPTY_PAGES_OF_A_FILTER: Final = 1_000
-"""The same where a filter may have emptied them: an API can count chats before it filters."""
+MAX_EMPTY_PAGES: Final = 1_000
+"""Pages in a row without any chat: an API can count chats before it leaves out those that aren't
+asked for, or whose account is away."""
 
 
 class Kind(StrEnum):
@@ -123,7 +124,8 @@ class Progress:
         last: The last timestamp in list order.
         newest_first: No timestamp was newer than one before it.
         descents: How often one was older than the one before it.
-        pages_without_news: Pages in a row that brought no chat not met before.
+        pages_without_news: Pages in a row that brought no chat not met before, empty ones apart.
+        empty_pages: Pages in a row that brought no chat at all.
         below_head: A whole page has lain below the newest timestamp less the lookback.
     """
 
@@ -132,6 +134,7 @@ class Progress:
     newest_first: bool = True
     descents: int = 0
     pages_without_news: int = 0
+    empty_pages: int = 0
     below_head: bool = False
 
     @property
@@ -166,7 +169,8 @@ def observe(
         last=known[-1] if known else progress.last,
         newest_first=progress.newest_first and all(a is None or a >= b for a, b in steps),
         descents=progress.descents + sum(a is not None and a > b for a, b in steps),
-        pages_without_news=0 if news else progress.pages_without_news + 1,
+        pages_without_news=0 if news else progress.pages_without_news + bool(timestamps),
+        empty_pages=0 if timestamps else progress.empty_pages + 1,
         below_head=progress.below_head or (bool(known) and head is not None and max(known) < head),
     )
 

@@ -1,0 +1,186 @@
+"""What a walk guarantees, as data: the properties assert it, and docs/guarantees.md shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Right(StrEnum):
+    """When the table is right about something that happened, at the latest."""
+
+    HEAD = "next run"
+    FULL = "next full walk"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class Guarantee:
+    """One row of the table.
+
+    Attributes:
+        name: Short, unique; tests refer to it.
+        happens: What happened, in one sentence.
+        right: When the table is right about it; if nothing else is said, with the first run that
+            begins after it, or with the first full walk that does.
+        remark: How, or why not.
+    """
+
+    name: str
+    happens: str
+    right: Right
+    remark: str = ""
+
+
+GUARANTEES: Final = (
+    # --- what a head walk alone brings -----------------------------------------------------------
+    Guarantee("message", "A chat gets a message.", Right.HEAD),
+    Guarantee("new chat", "A new chat is listed, dated now.", Right.HEAD),
+    Guarantee(
+        "tie",
+        "A chat turns up that has exactly the watermark's timestamp.",
+        Right.HEAD,
+        "A head walk ends with a whole page below the watermark less `lookback`, not at it.",
+    ),
+    Guarantee(
+        "late chat",
+        "A chat turns up behind the newest one, by `lookback` at most.",
+        Right.HEAD,
+    ),
+    Guarantee(
+        "jump",
+        "While a walk runs, a chat that it hasn't reached gets a message and jumps to the top.",
+        Right.HEAD,
+        "If that was a full walk, its row may be missing until the next run.",
+    ),
+    Guarantee(
+        "dated 2099",
+        "A chat is dated in the future.",
+        Right.HEAD,
+        "The watermark is never later than the walk's start, so later chats are still met.",
+    ),
+    Guarantee(
+        "visible account",
+        "An account is connected, and one of its chats lies where a head walk reads.",
+        Right.HEAD,
+        "Its whole history is read in the same run, by a walk of its own.",
+    ),
+    Guarantee(
+        "other order",
+        "The list isn't newest first.",
+        Right.HEAD,
+        "Noticed: every walk reads to the end.",
+    ),
+    Guarantee(
+        "healed account",
+        "An account named in `account_id` couldn't be read for a while, and is well again.",
+        Right.HEAD,
+        "The others went on meanwhile; its own watermark stood, and its next walk is a full one.",
+    ),
+    Guarantee(
+        "failed run",
+        "A run dies, in mid-walk or after it, before its load is complete.",
+        Right.HEAD,
+        "Rows, ledger and state land together or not at all.",
+    ),
+    Guarantee(
+        "new machine",
+        "The pipeline's working folder is gone; only the destination is left.",
+        Right.HEAD,
+        "dlt restores the state from the destination.",
+    ),
+    # --- what needs a full walk ------------------------------------------------------------------
+    Guarantee(
+        "state",
+        "A chat is read, marked unread, archived, pinned, muted, renamed, refiled, or any other "
+        "field of it changes, without activity.",
+        Right.FULL,
+        "A head walk brings it by chance: where the chat lies on a page that it reads anyway.",
+    ),
+    Guarantee(
+        "very late chat",
+        "A chat turns up that is further behind the newest one than `lookback`: an account's "
+        "history that trickles in, for example.",
+        Right.FULL,
+    ),
+    Guarantee(
+        "no timestamp",
+        "A chat turns up without a timestamp, or loses it.",
+        Right.FULL,
+        "Nobody knows where such a chat stands in the list.",
+    ),
+    Guarantee("moved back", "A chat's timestamp becomes older.", Right.FULL),
+    Guarantee(
+        "deleted",
+        "A chat is deleted, while its account lists others.",
+        Right.FULL,
+        "Where the destination can delete, see the destinations.",
+    ),
+    Guarantee(
+        "hidden account",
+        "An account is connected, or comes back into a list without `account_id`, and none of its "
+        "chats lies where a head walk reads, or the account was read before.",
+        Right.FULL,
+        "What came while it was away can't be told from what is known.",
+    ),
+    Guarantee(
+        "account in mid-walk",
+        "An account is connected, or vanishes from the list, while a walk runs.",
+        Right.FULL,
+        "A full walk that saw some of its chats takes the rest for deleted.",
+    ),
+    Guarantee(
+        "lucky order",
+        "The list is in another order, yet all that the last full walk read came newest first.",
+        Right.FULL,
+        "The order is trusted after a full walk with 17 or more different timestamps, all falling.",
+    ),
+    Guarantee(
+        "offset skip",
+        "The API's cursor counts rows, and a chat above the reader's place vanishes in mid-walk.",
+        Right.FULL,
+        "Each one makes the walk skip one chat; a full walk takes that for deleted.",
+    ),
+    Guarantee(
+        "fast clock",
+        "The clock of this machine is ahead by more than `lookback`, and a chat is dated in the "
+        "future.",
+        Right.FULL,
+        "The watermark is then later than what the API can know.",
+    ),
+    # --- what isn't guaranteed at all ------------------------------------------------------------
+    Guarantee(
+        "empty account",
+        "An account is removed, or its last chat is deleted.",
+        Right.NEVER,
+        "Its rows stay: an account that lists nothing may only be away.",
+    ),
+    Guarantee(
+        "deleted under a filter",
+        "A chat is deleted, and all walks have `unread`, `before`, `after` or `initial_value`.",
+        Right.NEVER,
+        "Such a list doesn't show whole accounts. A full walk without them deletes the row.",
+    ),
+    Guarantee(
+        "left the filter",
+        "A chat leaves the list of a filter: it is read, and all walks have `unread=True`.",
+        Right.NEVER,
+        "Its row stays as it was last listed. A walk that lists it again brings it up to date.",
+    ),
+    Guarantee(
+        "in between",
+        "A chat changes twice between two walks.",
+        Right.NEVER,
+        "The table is what the API lists, not what it listed.",
+    ),
+)
+
+BY_NAME: Final = {guarantee.name: guarantee for guarantee in GUARANTEES}
+
+
+def markdown() -> str:
+    """The table as docs/guarantees.md has it."""
+    rows = ["| What happens | The table is right after | |", "|---|---|---|"]
+    rows += [f"| {g.happens} | {g.right} | {g.remark} |" for g in GUARANTEES]
+    return "\n".join(rows) + "\n"

@@ -1,0 +1,156 @@
+"""A warehouse without HTTP and dlt: the real reader, spool and decisions over a world's own pages.
+
+Replaced are the two edges: pages come from `World.page` instead of a socket, and rows land in a
+dict instead of a database, as the merge would land them: upsert by id, and of the accounts that
+were walked to their end, what wasn't handed over goes.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from postpress_source.answers import Page, Place, decode_page, error_of
+from postpress_source.arguments import Filters, check_filters
+from postpress_source.client import PostpressClient, Traffic
+from postpress_source.errors import CursorRefusedError, PostpressUnavailableError
+from postpress_source.reader import Reader, Walk
+from postpress_source.sandbox import ApiError, World
+from postpress_source.sandbox.query import read_query
+from postpress_source.spool import Spool
+from postpress_source.sync import Sync, Window, _memories_after
+from postpress_source.tables import in_window
+from postpress_source.watermark import forget_heads, read_memories, write_memories
+from tests.proof.happenings import LOOKBACK
+
+Row = dict[str, Any]
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Which request of a run fails for good, or has its cursor refused (each that is listed)."""
+
+    fails: int | None = None
+    refused: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a run is asked for."""
+
+    account_ids: tuple[str, ...] = ()
+    account_type: str | None = None
+    unread: bool | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    full_walk_every: timedelta = DAY
+    trouble: Trouble = field(default_factory=Trouble)
+
+    def filters(self, limit: int) -> Filters:
+        """As the source checks them."""
+        return check_filters(
+            account_id=self.account_ids or None,
+            account_type=self.account_type,
+            unread=self.unread,
+            limit=limit,
+        )
+
+
+class PagedWorld:
+    """The client's duck: the same page, the same errors, from the world itself."""
+
+    def __init__(self, world: World, trouble: Trouble) -> None:
+        self._world = world
+        self._trouble = trouble
+        self.requests = 0
+
+    def get_page(
+        self, query: Mapping[str, str], page_cursor: str | None, *, page: int, traffic: Traffic
+    ) -> Page:
+        self.requests += 1
+        traffic.requests += 1
+        place = Place(f"page {page}", query.get("account_id"))
+        if self.requests == self._trouble.fails:
+            raise PostpressUnavailableError("the network is down")
+        try:
+            if page_cursor and self.requests in self._trouble.refused:
+                raise ApiError("errors/invalid_parameters")
+            if page_cursor:
+                return decode_page(self._world.next_page(page_cursor).body(), place)
+            first = read_query(list(query.items()), self._world.options)
+            return decode_page(self._world.page(first).body(), place)
+        except ApiError as error:
+            body = json.dumps(error.body("flat", "r")).encode()
+            known = error_of(error.status, body, place)
+        raise CursorRefusedError.of(known) if page_cursor and known.status == 400 else known
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Warehouse:
+    """Rows by chat id, and the state that lands with them."""
+
+    def __init__(self, world: World, limit: int, clock_ahead: timedelta = timedelta(0)) -> None:
+        self.world = world
+        self.rows: dict[str, Row] = {}
+        self.state: dict[str, Any] = {}
+        self._limit = limit
+        self._ahead = clock_ahead
+
+    def run(self, order: Order) -> list[Walk]:
+        """One run, as `Sync.run` does it; an error changes nothing."""
+        filters = order.filters(self._limit)
+        client = cast(PostpressClient, PagedWorld(self.world, order.trouble))
+        sync = Sync(client, filters, LOOKBACK, order.full_walk_every, 1)
+        window = Window(order.start, order.end)
+        state = copy.deepcopy(self.state)
+        scope = filters.scope(window.start if window.end is None else None)
+        memories, now = read_memories(state, scope), self.world.now + self._ahead
+        with closing(Spool()) as spool:
+            walks = sync._read(Reader(client, spool, filters), memories, window, now)
+            tables = [in_window(table, window.start, window.end) for table in spool.tables()]
+        handed = {row["id"]: row for table in tables for row in table.to_pylist()}
+        whole = sync._whole_accounts(walks, window, spool.drifted)
+        gone = [
+            chat_id
+            for chat_id, row in self.rows.items()
+            if row["account_id"] in whole and chat_id not in handed
+        ]
+        if handed:
+            self.rows = {k: v for k, v in self.rows.items() if k not in gone} | handed
+        if window.end is not None:
+            forget_heads(state)
+        else:
+            write_memories(state, scope, _memories_after(walks, now))
+        self.state = json.loads(json.dumps(state))
+        return walks
+
+
+_FIELDS = (
+    *("id", "account_id", "account_type", "provider_id", "attendee_provider_id", "name", "type"),
+    *("timestamp", "unread_count", "archived", "muted_until", "read_only", "subject"),
+    *("organization_id", "mailbox_id", "content_type", "pinned", "folder", "disabledFeatures"),
+)
+
+
+def expected_row(chat: Mapping[str, Any]) -> Row:
+    """The row that a chat of the API's list must be, derived without the package's code."""
+    row: Row = {name: chat.get(name) for name in _FIELDS}
+    row["disabled_features"] = row.pop("disabledFeatures")
+    muted = row["muted_until"]
+    row["muted_forever"] = muted == -1
+    row["muted_until"] = None if muted in (None, -1) else datetime.fromisoformat(muted)
+    if row["timestamp"] is not None:
+        row["timestamp"] = datetime.fromisoformat(row["timestamp"])
+    for flag in ("archived", "pinned"):
+        row[flag] = None if row[flag] is None else bool(row[flag])
+    odd = {k: v for k, v in chat.items() if k not in _FIELDS and k != "object"}
+    row["extra"] = json.dumps(odd, separators=(",", ":")) if odd else None
+    return row

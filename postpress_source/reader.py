@@ -182,13 +182,12 @@ class Reader:
     def _take(self, walk: Walk, page: Page, seen: SeenIds) -> Sequence[datetime | None]:
         """Count a page and observe it; returns its timestamps."""
         timestamps = [chat.timestamp for chat in page.chats]
-        # a list, not a generator: every id has to be added
-        known = [seen.add(chat.id) for chat in page.chats]
+        known = seen.add([chat.id for chat in page.chats])
         walk.pages += 1
         walk.chats += len(page.chats)
         walk.accounts.update(chat.account_id for chat in page.chats if chat.account_id)
         walk.progress = observe(
-            walk.progress, timestamps, walk.plan, walk.started_at, news=not all(known)
+            walk.progress, timestamps, walk.plan, walk.started_at, news=len(known) < len(page.chats)
         )
         self._on_page(len(page.chats))
         return timestamps

@@ -8,7 +8,7 @@ keep nested types exact (Delta, Iceberg, plain Parquet) get it as it is; SQL des
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any
 
@@ -55,32 +55,29 @@ ELEMENTS = pa.schema(
     ]
 )
 
-_PLAIN = {field.name for field in CHATS if field.type in (TEXT, pa.int64()) or field.name in LISTS}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def _naive_utc(instant: Any) -> Any:
-    """pyarrow converts naive datetimes fifty times as fast as aware ones."""
-    if instant is None or isinstance(instant, int):
-        return None
-    return (instant if instant.tzinfo is UTC else instant.astimezone(UTC)).replace(tzinfo=None)
+def _instants(values: Sequence[Any]) -> pa.Array:
+    """What is an aware datetime, in any zone; pyarrow takes spans ten times as fast as instants."""
+    spans = [value - _EPOCH if isinstance(value, datetime) else None for value in values]
+    return pa.array(spans, pa.duration("us")).view(INSTANT)
 
 
-def _column(name: str, chats: Sequence[Chat]) -> Any:
-    if name == "muted_forever":
-        return [chat.muted_until == -1 for chat in chats]
-    values = list(map(attrgetter(name), chats))
-    if name in _PLAIN:
-        return values
-    if CHATS.field(name).type == INSTANT:
-        return list(map(_naive_utc, values))
-    return [None if value is None else bool(value) for value in values]
+def _column(field: pa.Field, chats: Sequence[Chat]) -> pa.Array:
+    if field.name == "muted_forever":
+        return pa.array([chat.muted_until == -1 for chat in chats], field.type)
+    values = list(map(attrgetter(field.name), chats))
+    if field.type == INSTANT:
+        return _instants(values)
+    if field.type == pa.bool_():
+        return pa.array(values, pa.int64()).cast(field.type)
+    return pa.array(values, field.type)
 
 
 def to_batch(chats: Sequence[Chat]) -> pa.RecordBatch:
     """A record batch of the schema `CHATS`, a row a chat, in the order given."""
-    return pa.RecordBatch.from_arrays(
-        [pa.array(_column(field.name, chats), field.type) for field in CHATS], schema=CHATS
-    )
+    return pa.RecordBatch.from_arrays([_column(field, chats) for field in CHATS], schema=CHATS)
 
 
 def split_lists(table: pa.Table) -> dict[str, pa.Table]:
@@ -100,7 +97,8 @@ def _elements(ids: pa.ChunkedArray, lists: pa.ChunkedArray) -> pa.Table:
     parents = pc.list_parent_indices(arrays)
     lengths = pc.fill_null(pc.list_value_length(arrays), 0).cast(pa.int64())
     starts = pc.subtract(pc.cumulative_sum(lengths), lengths)
-    index = pc.subtract(pa.array(range(len(parents)), pa.int64()), starts.take(parents))
+    places = pc.subtract(pc.cumulative_sum(pa.repeat(pa.scalar(1, pa.int64()), len(parents))), 1)
+    index = pc.subtract(places, starts.take(parents))
     chat_id = ids.combine_chunks().take(parents)
     row_key = pc.binary_join_element_wise(chat_id, index.cast(TEXT), ":")
     return pa.table([chat_id, pc.list_flatten(arrays), index, row_key], schema=ELEMENTS)

@@ -55,7 +55,7 @@ class Walk:
         accounts: Accounts seen on them, each with its number of chats, repeated ones counted again.
         unsure: Those of them that may have been disconnected while they were read.
         to_the_end: Whether the whole list was read.
-        head: Digest of the pages that the next head walk would read.
+        head: Digest of the pages that the next head walk would read, and of whether they are all.
         unchanged: Everything read is, to the letter, what the last run landed.
         error: Why the account was skipped, None if it wasn't.
     """
@@ -162,7 +162,7 @@ class Reader:
                 query, page_cursor, page=walk.pages + 1, traffic=walk.traffic
             )
             if not walk.progress.below_head:
-                digest.update(msgspec.json.encode(page.chats))
+                digest.update(msgspec.json.encode((page.chats, page.page_cursor is None)))
                 digested += 1
             timestamps = self._take(walk, page, seen)
             pending.extend(page.chats)

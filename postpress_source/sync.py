@@ -225,6 +225,7 @@ def _memories_after(walks: Sequence[Walk], now: datetime) -> dict[str, Memory]:
     return {
         ALL_VISIBLE: replace(
             memory,
+            head="" if first.unsure else memory.head,  # the table isn't what was listed
             accounts=(memory.accounts | beside.keys()) - failed,
             owed=(memory.owed - beside.keys()) | failed,
         )

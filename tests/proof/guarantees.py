@@ -115,7 +115,7 @@ GUARANTEES: Final = (
         "deleted",
         "A chat is deleted, while its account lists others.",
         Right.FULL,
-        "Where the destination can delete, see the destinations.",
+        "If that walk didn't meet any chat twice, and where the destination can delete.",
     ),
     Guarantee(
         "hidden account",
@@ -126,9 +126,9 @@ GUARANTEES: Final = (
     ),
     Guarantee(
         "account in mid-walk",
-        "An account is connected, or vanishes from the list, while a walk runs.",
+        "An account is connected while a full walk runs.",
         Right.FULL,
-        "A full walk that saw some of its chats takes the rest for deleted.",
+        "The walk may have met some of its chats and not the others.",
     ),
     Guarantee(
         "lucky order",
@@ -155,6 +155,12 @@ GUARANTEES: Final = (
         "An account is removed, or its last chat is deleted.",
         Right.NEVER,
         "Its rows stay: an account that lists nothing may only be away.",
+    ),
+    Guarantee(
+        "listed twice",
+        "A chat is deleted, and the API lists some other chat twice in every full walk.",
+        Right.NEVER,
+        "A list that moves while it is read may hide a chat, so nothing is deleted after it.",
     ),
     Guarantee(
         "deleted under a filter",

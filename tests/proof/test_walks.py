@@ -1,0 +1,156 @@
+"""Single stories about walks that a random history would need long to find."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from math import ceil
+
+import dlt
+import pytest
+
+from postpress_source import PostpressContractError
+from postpress_source.sandbox import World, WorldOptions, generate_world
+from postpress_source.walk import MAX_EMPTY_PAGES, Kind, Plan, Progress, observe
+from tests.proof.machine import LONG, START
+from tests.proof.warehouse import Order, Trouble, Warehouse
+
+FULL = Order(full_walk_every=timedelta(0))
+HEAD = Order(full_walk_every=LONG)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    active = dlt.pipeline("proof", pipelines_dir=str(tmp_path_factory.mktemp("proof")))
+    yield
+    active.deactivate()
+
+
+def listed(world: World) -> set[str]:
+    return {chat["id"] for chat in world.relist()}
+
+
+def spaced(world: World, chats: int, step: timedelta, account: str = "a1") -> None:
+    if account not in world.accounts:
+        world.connect_account("LINKEDIN", id=account)
+    with world.batch():
+        for number in range(chats):
+            world.new_chat(account, id=f"{account}-c{number:02}", at=START - step * number)
+
+
+def test_an_inbox_cut_down_to_what_the_last_head_walk_read_is_cut_down_in_the_table() -> None:
+    world = World(now=START)
+    spaced(world, 40, timedelta(hours=2))
+    warehouse = Warehouse(world, 5)
+    warehouse.run(FULL)
+    (walk,) = warehouse.run(HEAD)
+    for chat in world.chat_ids[walk.chats :]:
+        world.delete_chat(chat)
+    warehouse.run(FULL)
+    assert warehouse.rows.keys() == listed(world)
+
+
+def test_what_was_not_deleted_while_its_account_was_away_is_deleted_when_it_is_back() -> None:
+    world = World(now=START)
+    spaced(world, 3, timedelta(minutes=7))
+    warehouse = Warehouse(world, 5)
+    warehouse.run(FULL)
+    world.delete_chat("a1-c02")
+    world.disconnect_account("a1")  # the list goes on showing its chats
+    warehouse.run(FULL)
+    assert "a1-c02" in warehouse.rows
+    world.heal_account("a1")
+    warehouse.run(FULL)
+    assert warehouse.rows.keys() == listed(world)
+
+
+def test_what_was_not_deleted_because_the_list_moved_is_deleted_by_the_next_full_walk() -> None:
+    world = World(WorldOptions(cursor="offset"), now=START)
+    spaced(world, 4, timedelta(minutes=7))
+    warehouse = Warehouse(world, 2)
+    warehouse.run(FULL)
+    world.delete_chat("a1-c03")
+
+    def appear_for_a_moment(world: World) -> None:
+        if world.pages_served == 3:
+            world.new_chat("a1", id="brief")
+        if world.pages_served == 4:
+            world.delete_chat("brief")
+            world.before_page = None
+
+    world.before_page = appear_for_a_moment
+    warehouse.run(FULL)
+    for _ in range(2):
+        warehouse.run(FULL)
+        assert warehouse.rows.keys() == listed(world)
+
+
+def test_twenty_thousand_chats_cost_four_requests_where_little_is_new() -> None:
+    world = generate_world(20_000, 4, now=START)
+    warehouse = Warehouse(world, 250)
+    assert warehouse.run(HEAD)[0].traffic.requests == 80
+
+    def changed(chats: int) -> int:
+        world.advance(timedelta(minutes=5), activity=0)
+        for chat in world.rng.sample(world.chat_ids, chats):
+            world.receive_message(chat)
+        (walk,) = warehouse.run(HEAD)
+        assert all(
+            warehouse.rows[chat["id"]]["unread_count"] == chat["unread_count"]
+            for chat in world.relist()[:chats]
+        )
+        return walk.traffic.requests
+
+    quiet = changed(0)
+    assert quiet <= 4
+    assert changed(30) <= 4
+    assert changed(3_000) <= quiet + ceil(3_000 / 250) + 1
+
+
+def test_ten_accounts_cost_four_requests_each_where_nothing_is_new() -> None:
+    world = generate_world(20_000, 10, now=START)
+    warehouse = Warehouse(world, 250)
+    accounts = tuple(world.accounts)
+    warehouse.run(Order(account_ids=accounts, full_walk_every=LONG))
+    walks = warehouse.run(Order(account_ids=accounts, full_walk_every=LONG))
+    assert max(walk.traffic.requests for walk in walks) <= 4
+    assert all(walk.plan.kind is Kind.HEAD and not walk.to_the_end for walk in walks)
+
+
+def test_empty_pages_are_no_end_and_pages_without_end_are() -> None:
+    world = World(WorldOptions(short_pages=True), now=START)
+    spaced(world, 100, timedelta(hours=1))
+    spaced(world, 30, timedelta(days=9), account="a2")
+    world.disconnect_account("a1", error=None)
+    warehouse = Warehouse(world, 2)
+    warehouse.run(FULL)
+    assert warehouse.rows.keys() == listed(world)
+
+    progress, plan = Progress(), Plan(Kind.FULL, "")
+    for _ in range(MAX_EMPTY_PAGES):
+        progress = observe(progress, [], plan, START, news=False)
+    assert progress.empty_pages >= MAX_EMPTY_PAGES
+    assert observe(progress, [None], plan, START).empty_pages == 0
+    spaced(world, MAX_EMPTY_PAGES * 2, timedelta(days=1), account="a3")
+    world.disconnect_account("a3", error=None)
+    world.disconnect_account("a2", error=None)
+    with pytest.raises(PostpressContractError, match="empty, and no end"):
+        warehouse.run(FULL)
+
+
+def test_a_restarted_walk_forgets_the_accounts_of_its_first_try() -> None:
+    world = World(now=START)
+    spaced(world, 10, timedelta(hours=1))
+    spaced(world, 10, timedelta(hours=1), account="a2")
+    warehouse = Warehouse(world, 5)
+    warehouse.run(FULL)
+
+    def vanish(world: World) -> None:
+        if world.pages_served == 7:
+            world.before_page = None
+            world.disconnect_account("a2", error=None)
+
+    world.before_page = vanish
+    before = set(warehouse.rows)
+    warehouse.run(Order(full_walk_every=timedelta(0), trouble=Trouble(refused=(4,))))
+    assert warehouse.rows.keys() == before

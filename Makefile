@@ -9,6 +9,7 @@ HAVE_UV := $(shell command -v uv 2>/dev/null)
 UV := $(or $(HAVE_UV),$(BIN)/uv)
 PIP_INSTALL := install --quiet --no-compile --disable-pip-version-check
 WRONG_PYTHON := "Python 3.11 to 3.13 is needed; name one: make PYTHON=python3.12 ..."
+AIRFLOW_PYTEST := .venv-airflow/bin/pytest -W default --confcutdir tests/airflow tests/airflow
 EXPORT := $(UV) export --quiet --frozen --no-emit-project --no-annotate --no-header
 
 export RUNTIME__DLTHUB_TELEMETRY := false
@@ -45,8 +46,8 @@ types: setup ## Check types
 bench: setup ## Measure speed and memory
 	$(BIN)/python benchmarks/run.py
 
-notebooks: setup ## Run the notebooks, keep the files as they are
-	$(BIN)/jupyter-execute notebooks/*.ipynb
+notebooks: setup ## Run the notebooks and refresh their outputs
+	$(BIN)/python notebooks/refresh.py
 
 wheel: setup ## Build the wheel, install it into an empty environment, run it
 	.ci/check-wheel $(BIN)/python
@@ -69,10 +70,10 @@ test-newest: setup ## Run the fast tests on the newest duckdb; may fail
 	.venv-newest/bin/pytest -W default -m "not slow"
 
 test-airflow: .venv-airflow/.airflow ## Run the DAGs in an environment of their own
-	.venv-airflow/bin/pytest -W default -m "not slow" tests/airflow
+	$(AIRFLOW_PYTEST) -m "not slow"
 
 test-airflow-heavy: .venv-airflow/.airflow ## Run them under a scheduler, LocalExecutor and Celery
-	.venv-airflow/bin/pytest -W default -m slow tests/airflow
+	.ci/airflow-heavy $(AIRFLOW_PYTEST)
 
 clean: ## Remove the environments, caches and builds
 	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

@@ -1,7 +1,7 @@
 """The PostPress inbox in your warehouse, by Airflow 3: two DAGs to drop into the DAGs folder.
 
-Take `postpress_shards.py` along, install `postpress-source` (and dlt's extra of the destination)
-on the workers, and set:
+Take `postpress_shards.py` and `postpress_summary.py` along, install `postpress-source` and dlt's
+extra of the destination on the workers, and set:
 
 - the connection `postpress`: the API key as its password; as its host, if it isn't the default,
   the whole base URL;
@@ -98,7 +98,8 @@ def load(shard: dict[str, Any], by_interval: bool) -> dict[str, Any]:
     context["shard"] = shard["name"]
     whole = {"full_walk_every": "PT0S"} if context["params"].get("full_walk") else {}
     settings = _settings(**whole)
-    from postpress_shards import Interval, describe, is_terminal, load_shard
+    from postpress_shards import Interval, is_terminal, load_shard
+    from postpress_summary import describe
 
     interval = Interval(*_data_interval(context)) if by_interval else None
     try:
@@ -129,7 +130,8 @@ def sum_up(
     if not planned:
         raise AirflowFailException("There was no plan. Next: see the log of the task plan.")
     settings = _settings()
-    from postpress_shards import describe, missing_shards, record_run
+    from postpress_shards import record_run
+    from postpress_summary import describe, missing_shards
 
     context = get_current_context()
     done = list(summaries[:])  # a slice is one request to Airflow, a loop is one a shard

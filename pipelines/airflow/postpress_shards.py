@@ -1,4 +1,4 @@
-"""What the DAGs' tasks do, without Airflow: split accounts into shards, load one, sum up a run.
+"""What the DAGs' tasks do, without Airflow: split accounts into shards, load one, record a run.
 
 Each shard is a pipeline of its own: its name, its state in the destination, its staging dataset,
 and a working folder that lives as long as one try. So a shard may run on any worker, with an empty
@@ -8,9 +8,10 @@ has been read is remembered only by the load that brought the rows.
 
 from __future__ import annotations
 
-import json
+import logging
+import random
 import tempfile
-from collections import Counter
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,8 +19,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
 
+from postpress_summary import SHARD_RUNS, rows_of_run, summarize
+
 if TYPE_CHECKING:
     from dlt import Pipeline
+    from dlt.common.pipeline import LoadInfo
+
+log = logging.getLogger("postpress")
+
+LOAD_TRIES: Final = 4
 
 SEVERAL_WRITERS: Final = frozenset(
     ("postgres", "ducklake", "motherduck", "snowflake", "bigquery", "redshift", "databricks")
@@ -103,20 +111,11 @@ def load_shard(
     """
     with (
         tempfile.TemporaryDirectory(prefix="postpress-") as folder,
-        _pipeline(shard["name"], settings, folder, "backfill" if interval else "") as pipeline,
+        open_pipeline(shard["name"], settings, folder, "backfill" if interval else "") as pipeline,
         _alone(pipeline),
     ):
-        loaded = pipeline.run(_source(shard, settings, interval))
-        loaded.raise_on_failed_jobs()
-        return {"shard": shard["name"], **_summary(pipeline, loaded.loads_ids)}
-
-
-def missing_shards(
-    planned: Iterable[Mapping[str, Any]], summaries: Iterable[Mapping[str, Any]]
-) -> list[str]:
-    """The names of planned shards that brought no summary: they failed, or never ran."""
-    done = {summary["shard"] for summary in summaries}
-    return [shard["name"] for shard in planned if shard["name"] not in done]
+        loaded = _run(pipeline, _source(shard, settings, interval))
+        return {"shard": shard["name"], **summarize(pipeline, loaded.loads_ids)}
 
 
 def record_run(
@@ -133,33 +132,18 @@ def record_run(
         summaries: What `load_shard` returned for those that were loaded.
         settings: The run's.
     """
-    done = {summary["shard"]: summary for summary in summaries}
-    rows = [{**_row(shard, done.get(shard["name"])), "run": run} for shard in planned]
+    rows = rows_of_run(run, planned, summaries)
     with (
         tempfile.TemporaryDirectory(prefix="postpress-") as folder,
-        _pipeline("runs", settings, folder) as pipeline,
+        open_pipeline("runs", settings, folder) as pipeline,
     ):
         pipeline.run(
             rows,
             table_name="shard_runs",
             write_disposition="merge",
             primary_key=("run", "shard"),
-            columns=_SHARD_RUNS,
+            columns=SHARD_RUNS,
         ).raise_on_failed_jobs()
-
-
-def describe(summary: Mapping[str, Any]) -> str:
-    """A shard's summary for a person, a few lines."""
-    lines = [
-        "Shard {shard}: {walks} walks ({kinds}), {chats_read} chats on {pages} pages, "
-        "{requests} requests, {retries} of them retries, {waited_seconds:.1f} s waited. "
-        "Known up to {watermark}.".format_map(summary)
-    ]
-    lines += [
-        "  Skipped: account {account_id}, {error_type}. Next: {next_step}".format_map(skipped)
-        for skipped in summary["skipped"]
-    ]
-    return "\n".join(lines)
 
 
 class ShardBusyError(RuntimeError):
@@ -169,8 +153,8 @@ class ShardBusyError(RuntimeError):
 def is_terminal(error: BaseException) -> bool:
     """Whether repeating the task is useless: the source said so, or a setting is missing.
 
-    What a destination calls terminal isn't: tasks that create the same tables for the first time
-    collide, and all but one are told that a table exists. Their next try finds it.
+    What a destination calls terminal isn't, whatever dlt says: tasks that create the same tables
+    for the first time collide, and all but one are told that a table exists. The next try finds it.
     """
     from dlt.common.configuration.exceptions import ConfigurationException
     from dlt.common.exceptions import TerminalException
@@ -191,8 +175,31 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
+def _run(pipeline: Pipeline, source: Any) -> LoadInfo:
+    """Run the pipeline; a load that failed is tried again with what was read."""
+    from dlt.pipeline.exceptions import PipelineStepFailed
+
+    data, tries = source, LOAD_TRIES
+    while True:
+        tries -= 1
+        try:
+            loaded = pipeline.run(data)
+        except PipelineStepFailed as error:
+            if error.step != "load" or not tries or not pipeline.has_pending_data:
+                raise
+            log.warning("The load failed (%s) and is tried again.", error.exception.__class__)
+            time.sleep(random.uniform(1, 5))  # noqa: S311 - apart from who collided with it
+            data = None
+        else:
+            loaded.raise_on_failed_jobs()
+            return loaded
+
+
 @contextmanager
-def _pipeline(shard: str, settings: Settings, folder: str, purpose: str = "") -> Iterator[Pipeline]:
+def open_pipeline(
+    shard: str, settings: Settings, folder: str, purpose: str = ""
+) -> Iterator[Pipeline]:
+    """A pipeline with a name, a state and a staging dataset of its own, in a given folder."""
     import dlt
     from dlt.common.destination import Destination
 
@@ -252,52 +259,3 @@ def _source(shard: Mapping[str, Any], settings: Settings, interval: Interval | N
             )
         )
     return source
-
-
-_SHARD_RUNS: Final[dict[str, Any]] = {
-    "run": {"data_type": "text", "nullable": False, "description": "The DAG and its run."},
-    "shard": {"data_type": "text", "nullable": False, "description": "The shard's name."},
-    "loaded": {"data_type": "bool", "description": "Whether the shard was loaded."},
-    "walks": {"data_type": "bigint", "description": "Walks, an account each, or one of all."},
-    "kinds": {"data_type": "text", "description": "How many walks of which kind."},
-    "chats_read": {"data_type": "bigint", "description": "Chats on the pages read."},
-    "pages": {"data_type": "bigint", "description": "Pages read."},
-    "requests": {"data_type": "bigint", "description": "Requests, every attempt counted."},
-    "retries": {"data_type": "bigint", "description": "Attempts that followed a failed one."},
-    "waited_seconds": {"data_type": "double", "description": "Waits for retries and limits."},
-    "watermark": {"data_type": "timestamp", "description": "How far all accounts are known."},
-    "skipped": {"data_type": "text", "description": "JSON list of accounts that were skipped."},
-}
-
-_WALKS: Final = (
-    "account_id", "kind", "chats_read", "pages", "requests", "retries", "waited_seconds",
-    "watermark_after", "complete", "error_type", "next_step",
-)  # fmt: skip
-
-
-def _summary(pipeline: Pipeline, load_ids: Iterable[str]) -> dict[str, Any]:
-    """What the ledger says of these loads, in one."""
-    wanted = ", ".join(f"'{load_id}'" for load_id in load_ids)
-    ledger = f"SELECT {', '.join(_WALKS)} FROM chat_walks WHERE _dlt_load_id IN ({wanted})"  # noqa: S608
-    rows = pipeline.dataset()(ledger).fetchall()
-    walks = [dict(zip(_WALKS, row, strict=True)) for row in rows]
-    watermarks = [walk["watermark_after"] for walk in walks]
-    known = bool(walks) and None not in watermarks
-    kinds = Counter(walk["kind"] for walk in walks)
-    return {
-        "walks": len(walks),
-        "kinds": ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())),
-        **{name: sum(walk[name] for walk in walks) for name in _WALKS[2:7]},
-        "watermark": min(watermarks).isoformat() if known else None,
-        "skipped": [
-            {name: walk[name] for name in ("account_id", "error_type", "next_step")}
-            for walk in walks
-            if not walk["complete"]
-        ],
-    }
-
-
-def _row(shard: Mapping[str, Any], summary: Mapping[str, Any] | None) -> dict[str, Any]:
-    if summary is None:
-        return {"shard": shard["name"], "loaded": False}
-    return {**summary, "loaded": True, "skipped": json.dumps(summary["skipped"])}

@@ -35,16 +35,20 @@ TRACEBACK = "POSTPRESS_TRACEBACK"
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 Destination = Annotated[
-    str, typer.Option(help="duckdb, filesystem (Parquet), or any other of dlt's.")
+    str,
+    typer.Option(metavar="NAME", help="duckdb, filesystem (Parquet), or any other of dlt's."),
 ]
-Dataset = Annotated[str, typer.Option(help="Schema, or folder, that the tables are in.")]
+Dataset = Annotated[
+    str, typer.Option(metavar="NAME", help="Schema, or folder, that the tables are in.")
+]
 OfSandbox = Annotated[bool, typer.Option("--sandbox", help="Of the sandbox's pipeline.")]
 AccountIds = Annotated[
     list[str] | None,
-    typer.Option("--account", help="Only this account's chats; may be repeated."),
+    typer.Option("--account", metavar="ID", help="Only this account's chats; may be repeated."),
 ]
 AccountType = Annotated[
-    str | None, typer.Option("--type", help="Only this provider's chats, such as LINKEDIN.")
+    str | None,
+    typer.Option("--type", metavar="NAME", help="Only this provider's chats, such as LINKEDIN."),
 ]
 
 
@@ -71,7 +75,7 @@ def plan(
     account_type: AccountType = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what the next run would read, and why; nothing is read or loaded."""
+    """Say what the next run would read, and why; loads nothing."""
     choice = Choice(destination, dataset, sandbox, _ids(accounts), account_type, full)
     with _command(as_json) as screen:
         from postpress_source.cli.plan import plan
@@ -110,7 +114,7 @@ def status(
     sandbox: OfSandbox = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what is loaded, how fresh it is, and how the last walks went."""
+    """Show what is loaded, how fresh it is, how the last walks went."""
     choice = Choice(destination, dataset, sandbox)
     with _command(as_json) as screen:
         from postpress_source.cli.status import status

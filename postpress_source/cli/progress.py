@@ -91,10 +91,13 @@ class Progress(Collector):
         return [*parts, span(time.monotonic() - self._since)]
 
     def _start(self, step: str) -> None:
+        name = _STEPS.get(step.split(" ", maxsplit=1)[0], "Working")
         with self._lock:
+            if name == self._step:
+                return  # dlt extracts its own state as a source of its own
             self._counts.clear()
             self._totals.clear()
-            self._step = _STEPS.get(step.split(" ", maxsplit=1)[0], "Working")
+            self._step = name
             self._since = time.monotonic()
 
     def _stop(self) -> None:

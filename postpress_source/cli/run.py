@@ -66,9 +66,9 @@ def _load(choice: Choice, pipeline: dlt.Pipeline, source: Any) -> list[LoadInfo]
 
 def _interrupted(failure: Failure, pipeline: dlt.Pipeline) -> Failure:
     if pipeline.has_pending_data:
-        happened = "What was read is kept; the next run loads it first. Nothing is lost."
+        happened = "What was read is kept; the next run loads it first."
     else:
-        happened = "Nothing was loaded, and nothing is lost: the next run reads it again."
+        happened = "Nothing was loaded or lost; the next run reads it again."
     return Failure(failure.kind, f"{failure.summary} {happened}", failure.exit_code)
 
 

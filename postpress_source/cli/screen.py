@@ -7,6 +7,7 @@ appear on a terminal only, and not with NO_COLOR; in a pipe there are no control
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -36,11 +37,11 @@ class Screen:
         """Lines of the result for a person."""
         if not self.as_json:
             for line in lines:
-                self.out.print(Text(printable(line), style))
+                _print(self.out, *_wrapped(line, style, self.out.width))
 
     def note(self, line: str, style: str = "dim") -> None:
         """A line beside the result: progress, a warning."""
-        self.err.print(Text(printable(line), style))
+        _print(self.err, *_wrapped(line, style, self.err.width))
 
     def table(self, headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """A table of the result for a person; numbers stand to the right."""
@@ -70,21 +71,27 @@ class Screen:
         self.document(failure.to_json())
         interrupted = failure.exit_code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED)
         title = failure.summary if interrupted else f"{failure.kind}: {failure.summary}"
-        self.err.print(Text(printable(title), "yellow" if interrupted else "bold red"))
+        self.note(title, "yellow" if interrupted else "bold red")
         facts = [*failure.facts, *([("Next", failure.next_step)] if failure.next_step else [])]
         if facts:
             _print(self.err, _grid((f"  {label}", text) for label, text in facts))
 
 
-def _print(console: Console, table: Table) -> None:
-    """Print a table; in a file or a pipe without the spaces that fill its last column."""
-    if console.is_terminal:
-        console.print(table)
-        return
+def _print(console: Console, *parts: Table | Text) -> None:
+    """Print at once; in a file or a pipe without the spaces that fill a table's last column."""
     with console.capture() as captured:
-        console.print(table)
-    for line in captured.get().splitlines():
-        console.print(Text(line.rstrip()), soft_wrap=True)
+        for part in parts:
+            console.print(part)
+    text = captured.get()
+    if not console.is_terminal:
+        text = "".join(line.rstrip() + "\n" for line in text.splitlines())
+    console.file.write(text)
+    console.file.flush()
+
+
+def _wrapped(text: str, style: str, width: int) -> list[Text]:
+    lines = textwrap.wrap(printable(text), width, break_on_hyphens=False) or [""]
+    return [Text(line, style) for line in lines]
 
 
 def _grid(pairs: Iterable[tuple[str, str]]) -> Table:

@@ -10,7 +10,6 @@ from typing import Any
 
 import dlt
 from dlt.common.configuration import resolve_configuration
-from dlt.common.configuration.exceptions import ConfigFieldMissingException
 from dlt.common.runtime.collector import NULL_COLLECTOR
 from dlt.common.runtime.collector_base import Collector
 
@@ -23,7 +22,8 @@ from postpress_source.arguments import (
 from postpress_source.cli.choice import Choice
 from postpress_source.source import PostpressArguments, PostpressSettings
 
-PARQUET_FOLDER = "postpress_files"
+DUCKDB_FILE = "inbox"
+PARQUET_FOLDER = "inbox_parquet"
 
 
 def open_pipeline(choice: Choice, collector: Collector = NULL_COLLECTOR) -> dlt.Pipeline:
@@ -118,14 +118,19 @@ def _utc(value: Any) -> Any:
 
 
 def _destination(choice: Choice) -> Any:
-    if choice.destination != "filesystem" or _bucket_url():
-        return choice.destination
-    folder = Path.cwd() / (PARQUET_FOLDER + ("_sandbox" if choice.sandbox else ""))
-    return dlt.destinations.filesystem(bucket_url=folder.as_uri())
+    """What dlt takes: the local files have names of their own unless the settings say where to go.
+
+    DuckDB's must differ from the dataset's, which dlt's own default here doesn't: DuckDB can't
+    tell a file from a schema of the same name.
+    """
+    suffix = "_sandbox" if choice.sandbox else ""
+    if choice.destination == "duckdb" and not _is_set("destination.duckdb.credentials"):
+        return dlt.destinations.duckdb(f"{DUCKDB_FILE}{suffix}.duckdb")
+    if choice.destination == "filesystem" and not _is_set("destination.filesystem.bucket_url"):
+        folder = Path.cwd() / (PARQUET_FOLDER + suffix)
+        return dlt.destinations.filesystem(bucket_url=folder.as_uri())
+    return choice.destination
 
 
-def _bucket_url() -> str | None:
-    try:
-        return str(dlt.config["destination.filesystem.bucket_url"])
-    except (KeyError, ConfigFieldMissingException):
-        return None
+def _is_set(setting: str) -> bool:
+    return dlt.secrets.get(setting) is not None

@@ -1,0 +1,81 @@
+"""Start-up, help, and wrong usage: what happens before anything heavy is needed."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.cli.conftest import Desk, assert_plain
+
+COMMANDS = ("check", "plan", "run", "status", "sandbox")
+
+
+def test_help_is_quicker_than_importing_dlt(desk: Desk) -> None:
+    def seconds(*command: str) -> float:
+        started = time.monotonic()
+        subprocess.run(command, check=True, capture_output=True, env=desk.environment)
+        return time.monotonic() - started
+
+    dlt = min(seconds(sys.executable, "-c", "import dlt") for _ in range(2))
+    postpress = min(desk.run("--help").seconds for _ in range(2))
+    assert postpress <= 1.5 * dlt
+
+
+def test_help_imports_nothing_heavy() -> None:
+    script = (
+        "import sys, postpress_source\n"
+        "from postpress_source.cli import main\n"
+        "sys.argv = ['postpress', '--help']\n"
+        "try: main()\n"
+        "except SystemExit: print(sorted({name.split('.')[0] for name in sys.modules}))"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    ).stdout.splitlines()[-1]
+    for heavy in ("dlt", "duckdb", "pyarrow", "fastapi", "uvicorn"):
+        assert repr(heavy) not in loaded
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_fits_and_ends_well(desk: Desk, command: str) -> None:
+    ended = desk.run(*command.split(), "--help")
+    assert ended.code == 0
+    assert_plain(ended.text)
+    assert ("Exit codes" in ended.out) == (command == "")
+    commands = ended.out.partition("Commands:")[2]
+    assert "..." not in commands, "a sentence is cut"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["run", "--nonsense"], "--nonsense"),
+        (["walk"], "walk"),
+        (["sandbox", "--chats", "many"], "--chats"),
+        (["sandbox", "--advance", "soon"], "6h"),
+        (["plan", "--type", "EMAIL"], "LINKEDIN"),
+        (["plan", "--destination", "punchcards"], "filesystem"),
+    ],
+)
+def test_wrong_usage_is_two(desk: Desk, arguments: list[str], told: str) -> None:
+    ended = desk.run(*arguments)
+    assert ended.code == 2, ended.text
+    assert told in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_the_package_shows_its_names_without_importing_dlt() -> None:
+    script = (
+        "import sys, postpress_source\n"
+        "assert 'postpress_source' in dir(postpress_source)\n"
+        "assert set(postpress_source.__all__) <= set(dir(postpress_source))\n"
+        "assert 'dlt' not in sys.modules\n"
+        "from postpress_source import *\n"
+        "assert issubclass(PostpressAuthError, PostpressError)\n"
+        "assert not hasattr(postpress_source, 'nonsense')\n"
+        "from dlt.extract.reference import SourceReference\n"
+        "found = SourceReference.find('postpress_source.postpress_source')\n"
+        "assert found.name == 'postpress', found.name"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)

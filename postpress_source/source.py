@@ -24,6 +24,7 @@ from postpress_source.arguments import (
 from postpress_source.client import PostpressClient, RetrySettings
 from postpress_source.landing import describe_tables
 from postpress_source.sync import Sync
+from postpress_source.transport import ApiKey
 
 DEFAULT_BASE_URL: Final = "https://api.postpress.ai/v1"
 
@@ -47,6 +48,11 @@ class PostpressArguments(BaseConfiguration):
     limit: int = MAX_LIMIT
     lookback: Any | None = "PT1H"
     full_walk_every: Any | None = "P1D"
+
+    def on_resolved(self) -> None:
+        """Hide the key from tracebacks with locals, dlt's own frames included."""
+        if isinstance(self.api_key, str):
+            self.api_key = ApiKey(self.api_key)
 
 
 @configspec

@@ -16,21 +16,25 @@ from typing import Any, Final, cast
 
 import dlt
 import pyarrow as pa
+import pyarrow.compute as pc
 from dlt.common.configuration.container import Container
 from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.schema import Schema
 from dlt.common.schema.typing import TPartialTableSchema
+from dlt.common.typing import TLoaderFileFormat
 from dlt.extract import DltResource
 
 from postpress_source.columns import CHAT_WALKS, CHATS, LISTS, array_table
 from postpress_source.tables import CHATS as CHATS_ARROW
-from postpress_source.tables import split_lists
+from postpress_source.tables import TEXT, split_lists
 
 LEDGER: Final = "chat_walks"
 _ARRAY_TABLES: Final = {f"chats__{name}": array_table(name) for name in LISTS}
 # A colon only behind a word character: elsewhere SQLAlchemy takes it for a bound parameter.
 _PLAIN_ID: Final = re.compile(r"(?:[\w.@=+/-]|(?<=\w):){1,200}", re.ASCII)
 _NOTHING: Final = "1 = 0"
+_REFUSES_NUL: Final = frozenset({"postgres", "redshift"})
+"""SQL dialects whose text can't hold the character NUL: the load would fail for good."""
 
 
 def describe_tables(chats: DltResource) -> None:
@@ -74,6 +78,7 @@ class Landing:
                     write_disposition=self._resource.write_disposition,
                     create_table_variant=True,
                 )
+        self._choose_files()
         self._delete_missing(())
 
     def hand_over(self, tables: Iterable[pa.Table]) -> Iterator[Any]:
@@ -108,12 +113,24 @@ class Landing:
             yield table
         else:
             tables = split_lists(table)
+            if _refuses_nul():
+                tables = {name: _without_nul(rows) for name, rows in tables.items()}
             yield tables.pop("chats")
             for name, elements in tables.items():
                 # the first one even if empty: the merge looks for what is no longer there
                 if elements.num_rows or not self._handed:
                     yield dlt.mark.with_table_name(elements, name)
         self._handed = True
+
+    def _choose_files(self) -> None:
+        file_format = _file_format(self._resource)
+        if file_format is None:
+            return
+        for name in (*_ARRAY_TABLES, LEDGER):
+            self._resource.apply_hints(
+                table_name=name, file_format=file_format, create_table_variant=True
+            )
+        self._resource.apply_hints(file_format=file_format)
 
     def _delete_missing(self, accounts: Iterable[str]) -> None:
         if self._resource.write_disposition != "merge":
@@ -145,12 +162,53 @@ def _merge_hints(strategies: list[str] | None, gone: str) -> dict[str, Any]:
     return {"x-merge-strategy": "upsert"} if "upsert" in strategies else {}
 
 
-def _merge_strategies(resource: DltResource) -> list[str] | None:
-    """What the destination's merge offers for the resource's table; None without a destination."""
+def _capabilities() -> DestinationCapabilitiesContext | None:
+    """What the pipeline's destination can do; None without one."""
     container = Container()
     if DestinationCapabilitiesContext not in container:
         return None
-    capabilities = container[DestinationCapabilitiesContext]
+    return container[DestinationCapabilitiesContext]
+
+
+def _file_format(resource: DltResource) -> TLoaderFileFormat | None:
+    """The kind of files to load from where dlt could choose CSV; None: leave it to dlt.
+
+    By way of CSV every empty text becomes null (dlt 1.31, `PostgresCsvCopyJob`). PostgreSQL takes
+    Parquet where the driver of the extra `postgres` is installed, and SQL inserts else.
+    """
+    capabilities = _capabilities()
+    table = resource.compute_table_schema()
+    if capabilities is None or "file_format" in table:
+        return None
+    preferred = capabilities.preferred_loader_file_format
+    supported = list(capabilities.supported_loader_file_formats or ())
+    select = capabilities.loader_file_format_selector
+    if select is not None:
+        preferred, supported = select(preferred, supported, table_schema=table)  # type: ignore[assignment]
+    if "csv" not in supported:
+        return None
+    return "parquet" if "parquet" in supported else preferred
+
+
+def _refuses_nul() -> bool:
+    capabilities = _capabilities()
+    return capabilities is not None and capabilities.sqlglot_dialect in _REFUSES_NUL
+
+
+def _without_nul(table: pa.Table) -> pa.Table:
+    """The table with U+FFFD in place of each NUL in its texts."""
+    for index, field in enumerate(table.schema):
+        if field.type == TEXT:
+            mended = pc.replace_substring(table.column(index), "\0", "\ufffd")
+            table = table.set_column(index, field, mended)
+    return table
+
+
+def _merge_strategies(resource: DltResource) -> list[str] | None:
+    """What the destination's merge offers for the resource's table; None without a destination."""
+    capabilities = _capabilities()
+    if capabilities is None:
+        return None
     supported = list(capabilities.supported_merge_strategies or ())
     select = capabilities.merge_strategies_selector
     if select is not None:

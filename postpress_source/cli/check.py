@@ -15,7 +15,11 @@ from postpress_source.cli.choice import Choice
 from postpress_source.cli.failures import ExitCode, failure_of
 from postpress_source.cli.probe import Head, Probe, Verdict, judge_filters, read_head
 from postpress_source.cli.screen import Screen, instant, span
-from postpress_source.errors import PostpressAccountError, PostpressError
+from postpress_source.errors import (
+    PostpressAccountError,
+    PostpressAuthError,
+    PostpressError,
+)
 from postpress_source.records import Chat
 
 OK: Final = "ok"
@@ -59,7 +63,7 @@ def check(choice: Choice, screen: Screen) -> ExitCode:
         }
     )
     screen.table(("what", "", "finding"), ((f.what, f.state, f.text) for f in findings))
-    screen.say("", f"{requests} requests made, all of them reading.")
+    screen.say("", f"{requests} request{'s' * (requests != 1)} made, all of them reading.")
     return code
 
 
@@ -87,8 +91,10 @@ def _of_error(error: PostpressError) -> Finding:
     failure = failure_of(error)
     if failure is None:
         return Finding("answer", MEND, str(error))
-    facts = " ".join(f"{label}: {text}." for label, text in failure.facts)
-    return Finding(failure.kind, MEND, f"{failure.summary} {facts} Next: {failure.next_step}")
+    what = "API key" if isinstance(error, PostpressAuthError) else "answer"
+    facts = "\n".join(f"{label}: {text}" for label, text in failure.facts)
+    text = f"{failure.summary}\n{facts}\nNext: {failure.next_step}\n({failure.kind})"
+    return Finding(what, MEND, text)
 
 
 def _of_key(key: str, url: str) -> Finding:

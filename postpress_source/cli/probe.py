@@ -120,7 +120,8 @@ def judge_filters(
     known = [chat for chat in chats if chat.timestamp is not None]
     if len(known) < 2:
         return Verdict("undecided", "fewer than two chats have a timestamp")
-    moment = known[len(known) // 2].timestamp
+    # the middle of page one: a filter that isn't heeded shows itself on that page
+    moment = known[min(len(known), plain.limit) // 2].timestamp
     active = {chat.id for chat in known if _later(chat, moment)}
     older = probe.page(plain.query(account_id) | {"before": _text(moment)}).chats
     awake = [chat for chat in older if _later(chat, moment)]

@@ -124,5 +124,5 @@ def _look_next(summary: dict[str, Any], choice: Choice) -> list[str]:
     return [
         f"postpress status{choice.options()}",
         f"dlt pipeline {name} info",
-        f"dlt pipeline {name} show",
+        f"dlt pipeline {name} trace",
     ]

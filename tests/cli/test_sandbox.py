@@ -4,11 +4,11 @@ import json
 import re
 import signal
 import subprocess
-import urllib.request
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+import urllib3
 
 from postpress_source.cli.failures import CommandError
 from postpress_source.cli.sandbox import duration
@@ -29,9 +29,8 @@ def test_it_serves_as_it_says(desk: Desk, process: subprocess.Popen[str]) -> Non
     head = [process.stdout.readline() for _ in range(3)]
     assert "30 chats in 2 accounts" in head[0]
     url, key = (re.split(r"\s+", line.strip())[1] for line in head[1:])
-    request = urllib.request.Request(f"{url}/chats?limit=250", headers={"X-API-KEY": key})
-    with urllib.request.urlopen(request) as answer:
-        assert len(json.load(answer)["items"]) == 30
+    answer = urllib3.request("GET", f"{url}/chats?limit=250", headers={"X-API-KEY": key})
+    assert len(answer.json()["items"]) == 30
 
     port = url.rsplit(":", 1)[1].split("/")[0]
     told = json.loads(desk.run("sandbox", "--port", port, "--advance", "3d", "--json").out)

@@ -26,6 +26,7 @@ def test_before_the_first_run(desk: Desk) -> None:
     assert not (desk.folder / "inbox.duckdb").exists(), "looking made a file"
 
 
+@pytest.mark.slow
 def test_plan_and_status_after_runs(desk: Desk, inbox: Sandbox) -> None:
     assert desk.run("run").code == 0
     inbox.world.advance(timedelta(hours=2))
@@ -45,9 +46,7 @@ def test_plan_and_status_after_runs(desk: Desk, inbox: Sandbox) -> None:
     status = json.loads(desk.run("status", "--json").out)
     assert status["rows"]["chats"] == desk.query("SELECT count(*) FROM postpress.chats")[0][0]
     assert status["watermark"] == done["watermark"]
-    by_account = dict(
-        desk.query("SELECT account_id, count(*) FROM postpress.chats GROUP BY ALL")  # type: ignore[arg-type]
-    )
+    by_account = dict(desk.query("SELECT account_id, count(*) FROM postpress.chats GROUP BY ALL"))
     assert {a["account_id"]: a["chats"] for a in status["accounts"]} == by_account
     for shown in (desk.run("plan"), desk.run("status")):
         assert shown.code == 0

@@ -27,10 +27,13 @@ from postpress_source.walk import (
     MAX_EMPTY_PAGES,
     MAX_PAGES_WITHOUT_NEWS,
     CycleDetector,
+    Kind,
     Plan,
     Progress,
+    kind_of,
     may_stop,
     observe,
+    plan_second_look,
 )
 from postpress_source.watermark import Memory
 
@@ -49,7 +52,7 @@ class Walk:
     Attributes:
         account_id: The account it is about, None for all visible ones.
         memory: What was remembered before it.
-        number: Its place in the spool; a restarted walk has a new one.
+        numbers: Its places in the spool: of its pages, and of those it looked at again.
         pages: Pages read, those of a restarted attempt not counted.
         chats: Chats on those pages, repeated ones counted again.
         accounts: Accounts seen on them, each with its number of chats, repeated ones counted again.
@@ -65,7 +68,7 @@ class Walk:
     memory: Memory | None
     started_at: datetime
     finished_at: datetime | None = None
-    number: int = -1
+    numbers: set[int] = field(default_factory=set)
     progress: Progress = field(default_factory=Progress)
     traffic: Traffic = field(default_factory=Traffic)
     pages: int = 0
@@ -86,6 +89,7 @@ class Reader:
         spool: Where chats go.
         filters: What to ask for.
         on_page: Told of each page read.
+        table_exists: Whether there is anything yet that a full walk could find gone.
     """
 
     def __init__(
@@ -94,11 +98,14 @@ class Reader:
         spool: Spool,
         filters: Filters,
         on_page: OnPage = lambda chats: None,
+        *,
+        table_exists: bool = True,
     ) -> None:
         self._client = client
         self._spool = spool
         self._filters = filters
         self._on_page = on_page
+        self._table_exists = table_exists
         self._numbers = itertools.count()
 
     def run(self, walk: Walk) -> Walk:
@@ -112,7 +119,10 @@ class Reader:
         """
         try:
             self._read_restarting_once(walk)
+            if self._may_have_missed_some(walk):
+                self._look_again(walk)
         except PostpressAccountError as error:
+            self._drop(walk)
             if walk.account_id is None:
                 error.next_step += " Or name the other accounts in account_id, to go on without."
                 error.args = (str(error),)
@@ -140,16 +150,39 @@ class Reader:
         return self._read(walk)
 
     def _read(self, walk: Walk) -> None:
-        walk.number = next(self._numbers)
-        done = False
-        try:
-            self._read_pages(walk)
-            done = not walk.unchanged
-        finally:
-            if not done:
-                self._spool.drop(walk.number)
+        self._drop(walk)
+        number = next(self._numbers)
+        walk.numbers = {number}
+        self._read_pages(walk, number)
+        if walk.unchanged:
+            self._drop(walk)
 
-    def _read_pages(self, walk: Walk) -> None:
+    def _drop(self, walk: Walk) -> None:
+        for number in walk.numbers:
+            self._spool.drop(number)
+
+    def _may_have_missed_some(self, walk: Walk) -> bool:
+        """Whether what this walk didn't list will be taken for gone, though it read page by page.
+
+        A single page is one moment: nothing moves in it.
+        """
+        full = kind_of(walk.plan, walk.progress) is Kind.FULL and walk.to_the_end
+        deletes = full and self._table_exists and self._filters.lists_whole_accounts
+        return deletes and walk.pages > 1 and not walk.unchanged
+
+    def _look_again(self, walk: Walk) -> None:
+        """Read what moved to the top of the list while the walk went down it."""
+        plan = plan_second_look(walk.plan, walk.progress, walk.started_at)
+        again = Walk(walk.account_id, plan, None, walk.started_at, traffic=walk.traffic)
+        try:
+            self._read_restarting_once(again)
+        finally:
+            walk.numbers = {*walk.numbers, *again.numbers}
+        walk.pages, walk.chats = walk.pages + again.pages, walk.chats + again.chats
+        walk.accounts |= again.accounts
+        walk.head = again.head
+
+    def _read_pages(self, walk: Walk, number: int) -> None:
         walk.progress, walk.pages, walk.chats = Progress(), 0, 0
         walk.accounts = Counter()
         seen, cycle, digest = SeenIds(), CycleDetector(), blake2b(digest_size=6)
@@ -167,7 +200,7 @@ class Reader:
             timestamps = self._take(walk, page, seen)
             pending.extend(page.chats)
             if len(pending) >= _BATCH_CHATS:
-                self._spool.add(walk.number, pending)
+                self._spool.add(number, pending)
                 pending = []
             page_cursor = page.page_cursor
             if page_cursor is None or may_stop(walk.plan, walk.progress, timestamps):
@@ -177,7 +210,7 @@ class Reader:
         walk.head = digest.hexdigest()
         remembered = walk.memory.head if walk.memory else ""
         walk.unchanged = digested == walk.pages and walk.head == remembered
-        self._spool.add(walk.number, pending)
+        self._spool.add(number, pending)
 
     def _take(self, walk: Walk, page: Page, seen: SeenIds) -> Sequence[datetime | None]:
         """Count a page and observe it; returns its timestamps."""

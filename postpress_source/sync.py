@@ -110,7 +110,10 @@ class Sync:
         memories = read_memories(state, scope)
         now = datetime.now(UTC)
         with closing(Spool()) as spool, closing(self._client):
-            reader = Reader(self._client, spool, self._filters, _report())
+            table_exists = "chats" in dlt.current.source_schema().tables
+            reader = Reader(
+                self._client, spool, self._filters, _report(), table_exists=table_exists
+            )
             walks = self._read(reader, memories, window, now)
             after = {} if window.end else _memories_after(walks, now)
             load_id = _load_id()
@@ -175,7 +178,8 @@ class Sync:
         return {
             account
             for walk in walks
-            if kind_of(walk.plan, walk.progress) is Kind.FULL and walk.number not in drifted
+            if kind_of(walk.plan, walk.progress) is Kind.FULL
+            if not walk.numbers & drifted
             if walk.to_the_end and not walk.error and not walk.unchanged
             for account in walk.accounts.keys() - walk.unsure
         }

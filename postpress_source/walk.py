@@ -109,6 +109,17 @@ def plan_backfill(memory: Memory | None, start: datetime, lookback: timedelta) -
     )
 
 
+def plan_second_look(plan: Plan, progress: Progress, now: datetime) -> Plan:
+    """After a full walk of a list that may have changed: a walk of what moved to its top.
+
+    Where the list isn't newest first, that may be anywhere, and the list is read once more.
+    """
+    newest = None if progress.newest is None else min(progress.newest, now)
+    stop = None if newest is None else _before(newest, plan.lookback)
+    stop = stop if progress.newest_first else None
+    return replace(plan, kind=Kind.HEAD, watermark=newest, stop=stop)
+
+
 def _before(instant: datetime, span: timedelta) -> datetime:
     """`instant - span`, or the first instant there is."""
     earliest = datetime.min.replace(tzinfo=instant.tzinfo)

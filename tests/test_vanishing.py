@@ -62,6 +62,23 @@ def test_a_deleted_chat_goes_with_its_array_rows_after_a_full_walk(
     assert ids(pipeline) == ids(pipeline, "chats__folder", "chat_id") == listed(world)
 
 
+def test_a_chat_that_jumps_up_while_a_full_walk_goes_down_stays(
+    world: World, pipeline: dlt.Pipeline
+) -> None:
+    with serve(world) as server:
+        load(pipeline, server.url)
+
+        def jump(world: World) -> None:
+            if world.pages_served == 8:  # the second full walk has read its first two pages
+                world.before_page = None
+                world.receive_message("c59", world.now)
+
+        world.before_page = jump
+        load(pipeline, server.url, full_walk_every=FULL)
+    assert world.chat("c59")["timestamp"] > world.chat("c1")["timestamp"], "it did jump"
+    assert ids(pipeline) == listed(world)
+
+
 def test_an_account_that_disappears_in_mid_walk_keeps_its_chats(
     world: World, pipeline: dlt.Pipeline
 ) -> None:

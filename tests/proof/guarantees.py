@@ -52,7 +52,6 @@ GUARANTEES: Final = (
         "jump",
         "While a walk runs, a chat that it hasn't reached gets a message and jumps to the top.",
         Right.HEAD,
-        "If that was a full walk, its row may be missing until the next run.",
     ),
     Guarantee(
         "dated 2099",
@@ -115,7 +114,8 @@ GUARANTEES: Final = (
         "deleted",
         "A chat is deleted, while its account lists others.",
         Right.FULL,
-        "If that walk didn't meet any chat twice, and where the destination can delete.",
+        "If that walk met no chat twice, and wasn't the first one with its filters; and where the "
+        "destination can delete.",
     ),
     Guarantee(
         "hidden account",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import random
-import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,7 +26,7 @@ from postpress_source.errors import (
     PostpressUnavailableError,
 )
 from postpress_source.pace import Budget, asked_wait
-from postpress_source.transport import ApiKey, open_pool
+from postpress_source.transport import ApiKey, in_words, open_pool
 
 logger = logging.getLogger("postpress_source")
 
@@ -140,9 +139,13 @@ class PostpressClient:
         raise self._redacted(failed)  # outside the handler: no foreign exception hangs on it
 
     def _attempt(self, url: str, place: Place, traffic: Traffic, on_cursor: bool) -> Page:
-        self._sleep(self._budget.pause_seconds(), traffic)
-        traffic.requests += 1
-        answer = self._send(url, place)
+        pause = self._budget.take_turn()
+        try:
+            self._sleep(pause, traffic)
+            traffic.requests += 1
+            answer = self._send(url, place)
+        finally:
+            self._budget.end_turn()
         self._heed_budget(answer.headers)
         if answer.status == 200:
             return self._decode(answer.body, place)
@@ -150,7 +153,10 @@ class PostpressClient:
         if on_cursor and answer.status in (400, 404, 410, 422):
             raise CursorRefusedError.of(error)
         if answer.status in (408, 425, 429) or answer.status >= 500:
-            raise _PassingError(error, self._asked_wait(answer, place))
+            wait = self._asked_wait(answer, place)
+            if answer.status == 429 and wait:
+                self._budget.refuse(wait[0])
+            raise _PassingError(error, wait)
         raise error
 
     def _send(self, url: str, place: Place) -> _Answer:
@@ -172,7 +178,7 @@ class PostpressClient:
             body = self._without_key(_read(response, place))
             return _Answer(response.status, response.headers, body)
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            failure = _plain(error)
+            failure = in_words(error)
         if self._closing.is_set():
             raise Stopped
         host = urlsplit(self._base_url).netloc
@@ -288,11 +294,3 @@ def _read(response: urllib3.BaseHTTPResponse, place: Place) -> bytes:
             )
     response.release_conn()
     return b"".join(chunks)
-
-
-def _plain(error: Exception) -> str:
-    """The error in words, without the objects that it names."""
-    text = re.sub(
-        r"<[^<>]*object at 0x[0-9a-f]+>:?\s*|\S*Connection\S*\(host=[^)]*\):?\s*", "", str(error)
-    )
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

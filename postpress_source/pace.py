@@ -18,6 +18,8 @@ _UNIX_SECONDS_FROM: Final = 1e9
 _UNIX_MS_FROM: Final = 1e12
 _FEW: Final = 2.0
 _LAST_SHARE: Final = 0.1
+_WIDEST_SPACING: Final = 2.0
+_SPACING_KEPT: Final = 0.9
 
 
 def asked_wait(headers: Mapping[str, str], status: int) -> tuple[float, str] | None:
@@ -39,15 +41,42 @@ def asked_wait(headers: Mapping[str, str], status: int) -> tuple[float, str] | N
 
 
 class Budget:
-    """When the next request may go out; shared by all walks of a client."""
+    """When the next request may go out; shared by all walks of a client.
+
+    Walks side by side that are refused would all come back at once, and starve each other. So after
+    a refusal they take turns, spaced wider with each burst that is refused again.
+    """
 
     def __init__(self) -> None:
         self._not_before = 0.0
+        self._next_turn = 0.0
+        self._spacing = 0.0
+        self._settled_at = 0.0
+        self._active = 0
         self._lock = threading.Lock()
 
-    def pause_seconds(self) -> float:
-        """How long to wait before the next request; not positive if there is no need to."""
-        return self._not_before - time.monotonic()
+    def take_turn(self) -> float:
+        """Seconds to wait before the next request, 0 if there is no need to; then `end_turn`."""
+        with self._lock:
+            now = time.monotonic()
+            turn = max(now, self._not_before, self._next_turn if self._active else 0.0)
+            self._active += 1
+            self._next_turn = turn + self._spacing
+            return turn - now
+
+    def end_turn(self) -> None:
+        """The request was answered, or failed."""
+        with self._lock:
+            self._active -= 1
+
+    def refuse(self, seconds: float) -> None:
+        """The API refused a request for its limit, and asks all to wait."""
+        with self._lock:
+            now = time.monotonic()
+            self._not_before = max(self._not_before, now + seconds)
+            if now >= self._settled_at:  # the first refusal of a burst
+                self._spacing = min(max(2 * self._spacing, seconds / 2), _WIDEST_SPACING)
+                self._settled_at = now + seconds
 
     def heed(self, headers: Mapping[str, str], longest: float) -> float:
         """Slow down before the 429: with few requests left, spread them until the reset.
@@ -55,6 +84,8 @@ class Budget:
         Returns:
             The pause before the next request, seconds, 0 if there is budget enough.
         """
+        with self._lock:
+            self._spacing *= _SPACING_KEPT
         remaining, reset = _number(headers.get("x-ratelimit-remaining")), _reset_seconds(headers)
         if remaining is None or not reset:
             return 0.0

@@ -11,6 +11,7 @@ from __future__ import annotations
 import http.client
 import io
 import os
+import re
 import socket
 import time
 import urllib.request
@@ -123,3 +124,11 @@ def _open_proxy(proxy: str, options: dict[str, Any]) -> urllib3.PoolManager:
         "The proxy of HTTPS_PROXY or ALL_PROXY can't be used",
         next_step="Name one as http://host:port, or exempt the API's host with NO_PROXY.",
     )
+
+
+def in_words(error: Exception) -> str:
+    """The error in words, without the objects that it names."""
+    text = re.sub(
+        r"<[^<>]*object at 0x[0-9a-f]+>:?\s*|\S*Connection\S*\(host=[^)]*\):?\s*", "", str(error)
+    )
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

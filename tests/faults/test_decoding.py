@@ -215,7 +215,7 @@ def test_any_headers_give_a_finite_wait_or_none(headers: Mapping[str, str], stat
     assert wait is None or 0 < wait[0] < float("inf")
     budget = Budget()
     assert 0 <= budget.heed(headers, 5.0) <= 5.0
-    assert budget.pause_seconds() <= 5.0
+    assert budget.take_turn() <= 5.0
 
 
 @EXAMPLES

@@ -15,7 +15,7 @@ def query(destination: str, sql: str) -> Rows:
     if not destination.startswith("postgresql://"):
         with duckdb.connect(destination, read_only=True) as duck:
             return duck.execute(sql).fetchall()
-    import psycopg2  # type: ignore[import-untyped]
+    import psycopg2
 
     connection = psycopg2.connect(destination)
     try:

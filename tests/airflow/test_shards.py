@@ -232,6 +232,23 @@ def test_a_second_run_of_a_shard_is_kept_out(sandbox: Sandbox, four: Settings) -
     assert first.summary["kinds"].endswith("full")
 
 
+HOLD = "import duckdb, sys; kept = duckdb.connect(sys.argv[1]); print(flush=True); sys.stdin.read()"
+
+
+def test_a_duckdb_file_in_use_is_a_matter_of_time(sandbox: Sandbox, duck: Settings) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(duck.credentials)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert holder.stdout
+    assert holder.stdout.readline()
+    with pytest.raises(Exception, match="lock") as caught:
+        load_shard(ALL, duck)
+    assert not is_terminal(caught.value)
+    holder.communicate()
+    assert load_shard(ALL, duck)["chats_read"] == len(sandbox.world)
+
+
 class _Background:
     def __init__(self, shard: dict[str, Any], settings: Settings) -> None:
         self.summary: dict[str, Any] = {}

@@ -7,7 +7,7 @@ PYTEST ?= $(BIN)/pytest -n auto --dist loadfile
 BIN := .venv/bin
 HAVE_UV := $(shell command -v uv 2>/dev/null)
 UV := $(or $(HAVE_UV),$(BIN)/uv)
-PIP_INSTALL := install --quiet --no-compile --disable-pip-version-check
+PIP_INSTALL := install --quiet --disable-pip-version-check
 WRONG_PYTHON := "Python 3.11 to 3.13 is needed; name one: make PYTHON=python3.12 ..."
 AIRFLOW_PYTEST := .venv-airflow/bin/pytest -W default --confcutdir tests/airflow tests/airflow
 EXPORT := $(UV) export --quiet --frozen --no-emit-project --no-annotate --no-header
@@ -80,7 +80,7 @@ clean: ## Remove the environments, caches and builds
 
 # $(call fill,environment,lock in requirements/,what uv sync selects to get the same)
 define fill
-	$(if $(HAVE_UV),UV_PROJECT_ENVIRONMENT=$(1) uv sync --quiet --frozen $(3),$(call fill_with_pip,$(1),$(2)))
+	$(if $(HAVE_UV),UV_PROJECT_ENVIRONMENT=$(1) uv sync --quiet --frozen --compile-bytecode $(3),$(call fill_with_pip,$(1),$(2)))
 endef
 define fill_with_pip
 $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and $(WRONG_PYTHON))'

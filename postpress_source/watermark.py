@@ -10,6 +10,7 @@ The state is small on purpose: some 90 bytes an account, in milliseconds and sec
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,7 +18,7 @@ from typing import Any, Final
 
 ALL_VISIBLE: Final = ""
 MAX_SCOPES: Final = 8
-MAX_UNITS: Final = 128
+MAX_BYTES: Final = 8_500
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
@@ -87,8 +88,9 @@ def write_memories(state: dict[str, Any], scope: str, memories: Mapping[str, Mem
     """Remember a run's memories in `state`, in place.
 
     The `head` digests of everything else are forgotten: they said what the table holds, and this
-    run may have changed that. So that the state stays small, of the other scopes only the last
-    used `MAX_SCOPES`, with `MAX_UNITS` units together, are kept; a forgotten one costs a full walk.
+    run may have changed that. So that the state stays small (`MAX_SCOPES`, `MAX_BYTES` as JSON),
+    what this run didn't use is forgotten, the longest unused scope first, then other units of this
+    one; what is forgotten costs a full walk.
     """
     scopes = state.setdefault("scopes", {})
     forget_heads(state)
@@ -97,7 +99,7 @@ def write_memories(state: dict[str, Any], scope: str, memories: Mapping[str, Mem
     mine["used"] = max(mine["used"], latest + 1)  # the order of use: a quiet run changes nothing
     for unit, memory in memories.items():
         mine["units"][unit] = memory.to_state()
-    _forget_oldest(scopes, scope)
+    _forget_unused(scopes, scope, memories)
 
 
 def forget_heads(state: dict[str, Any]) -> None:
@@ -107,12 +109,17 @@ def forget_heads(state: dict[str, Any]) -> None:
             memory[3] = ""
 
 
-def _forget_oldest(scopes: dict[str, Any], keep: str) -> None:
-    by_use = sorted((name for name in scopes if name != keep), key=lambda n: scopes[n]["used"])
-    while by_use and (
-        len(scopes) > MAX_SCOPES or sum(len(s["units"]) for s in scopes.values()) > MAX_UNITS
+def _forget_unused(scopes: dict[str, Any], scope: str, used: Iterable[str]) -> None:
+    units = scopes[scope]["units"]
+    oldest = sorted((name for name in scopes if name != scope), key=lambda n: scopes[n]["used"])
+    spare = sorted(units.keys() - set(used))
+    while (oldest and len(scopes) > MAX_SCOPES) or (
+        (oldest or spare) and len(json.dumps(scopes)) > MAX_BYTES
     ):
-        del scopes[by_use.pop(0)]
+        if oldest:
+            del scopes[oldest.pop(0)]
+        else:
+            del units[spare.pop(0)]
 
 
 def run_watermark(memories: Iterable[Memory | None]) -> datetime | None:

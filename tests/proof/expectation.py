@@ -7,7 +7,8 @@ exactly as the API lists it; one that isn't listed any more must not be there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,6 +29,7 @@ class View:
         open: The chats that the table needn't be right about yet, and until when.
         known_accounts: Those whose whole history has been read.
         full_walk_at: The start of the last full walk; None if one is due whatever the time.
+        walked: It isn't the first walk.
         trusted_wrongly: The list isn't newest first, but looked so all along.
     """
 
@@ -36,6 +38,7 @@ class View:
     open: dict[str, Right] = field(default_factory=dict)
     known_accounts: set[str] = field(default_factory=set)
     full_walk_at: datetime | None = None
+    walked: bool = False
     trusted_wrongly: bool = False
 
     def listed(self, world: World) -> list[dict[str, Any]]:
@@ -87,20 +90,24 @@ class View:
     def looks_newest_first(self, world: World) -> bool:
         """Whether the order of the whole list would be trusted."""
         known = [at for chat in self.listed(world) if (at := instant(chat)) is not None]
-        steps = list(zip(known, known[1:], strict=False))
+        steps = list(itertools.pairwise(known))
         descents = sum(a > b for a, b in steps)
         return descents >= ORDER_PROOF_DESCENTS and all(a >= b for a, b in steps)
 
 
 def differences(
-    view: View, world: World, rows: Mapping[str, Row], hidden: set[str]
+    view: View,
+    world: World,
+    rows: Mapping[str, Row],
+    hidden: set[str],
+    shape: Callable[[Row], Row],
 ) -> dict[str, str]:
     """Chats of the view that the table is wrong about without leave, each with how."""
     wrong: dict[str, str] = {}
     for chat in view.listed(world):
         if chat["id"] in view.open or chat["account_id"] in hidden:
             continue
-        row, expected = rows.get(chat["id"]), expected_row(chat)
+        row, expected = rows.get(chat["id"]), shape(expected_row(chat))
         if row is None:
             wrong[chat["id"]] = "missing"
         elif row != expected:

@@ -35,18 +35,14 @@ def instant(chat: Mapping[str, Any]) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
-def peak(world: World) -> datetime:
-    """No watermark is later than this: the newest timestamp, or now where one is in the future."""
-    shown = [at for chat in world.relist() if (at := instant(chat)) is not None]
-    return min(max(shown, default=world.now), world.now)
-
-
 class Happenings:
     """Makes things happen in one world, with ids c1, c2, ... and a1, a2, ... that read well."""
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.peak = world.now  # refreshed by `happen`: the highest that `peak` has ever been
+        self.peak = world.now
+        """No watermark is later: the newest timestamp ever, or now once one was in the future."""
+        self._future = False
         self._chats = 0
         self._accounts = 0
 
@@ -56,13 +52,17 @@ class Happenings:
             self._connect()
         for number in range(chats):
             self._new(list(self.world.accounts)[number % accounts], self.world.now - step * number)
-        self.peak = peak(self.world)
 
     def happen(self, name: str, pick: int) -> Happened | None:
         """Let one of `HAPPENINGS` happen to the chat or account that `pick` chooses, if any."""
         self.world.advance(MINUTE, activity=0)
         happened = HAPPENINGS[name](self, pick)
-        self.peak = max(self.peak, peak(self.world))
+        for chat in happened.chats if happened else ():
+            at = instant(self.world.chat(chat)) if chat in self.world else None
+            self._future = self._future or (at is not None and at > self.world.now)
+            self.peak = max(self.peak, min(at or self.peak, self.world.now))
+        if self._future:
+            self.peak = self.world.now
         return happened
 
     # --- choosing --------------------------------------------------------------------------------
@@ -160,7 +160,7 @@ class Happenings:
 
 
 def _by_number(chat_id: str) -> int:
-    return int(chat_id[1:].split("-")[0])
+    return int(chat_id[1:].split("-", maxsplit=1)[0])
 
 
 Happening = Callable[[Happenings, int], Happened | None]
@@ -169,9 +169,7 @@ HAPPENINGS: Final[dict[str, Happening]] = {
     "message": Happenings.message,
     "new chat": Happenings.new_chat,
     "tie": lambda h, pick: h.turn_up(pick, h.peak, "tie"),
-    "late chat": lambda h, pick: h.turn_up(
-        pick, h.world.now - MINUTE * (pick % 61), "late chat"
-    ),
+    "late chat": lambda h, pick: h.turn_up(pick, h.world.now - MINUTE * (pick % 61), "late chat"),
     "very late chat": lambda h, pick: h.turn_up(
         pick, h.world.now - timedelta(hours=2 + pick), "late chat"
     ),

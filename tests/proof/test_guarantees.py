@@ -101,13 +101,17 @@ def _tie(lab: Lab) -> None:
 
 
 def _late(lab: Lab) -> None:
+    lab.world.advance(timedelta(hours=99), activity=0)
+    for number in range(16):  # three pages above it
+        lab.world.new_chat("a1", id=f"n{number}")
+    lab.run()
     lab.world.new_chat("a2", at=lab.world.now - HOUR)
 
 
 def _jump(lab: Lab) -> None:
-    lab.during(3, lambda: lab.world.receive_message(DEEP))
-    lab.run(full=True)
-    assert DEEP not in lab.warehouse.rows, "missed, and taken for deleted, until the next run"
+    lab.during(2, lambda: lab.world.receive_message("c08"))
+    (walk,) = lab.run()
+    assert walk.pages == 2, "c08 was on the second page until it jumped to the first"
 
 
 def _far(lab: Lab) -> None:

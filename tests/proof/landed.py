@@ -1,0 +1,53 @@
+"""What stands in a destination, read back in the shape of `warehouse.expected_row`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dlt
+
+from tests.proof.warehouse import Row
+
+LISTS = ("folder", "disabled_features")
+
+
+def select(pipeline: dlt.Pipeline, query: str) -> list[Row]:
+    """The rows of a query."""
+    with pipeline.sql_client() as client, client.execute_query(query) as cursor:
+        table = cursor.arrow()
+        return [] if table is None else list(table.to_pylist())
+
+
+def landed_chats(pipeline: dlt.Pipeline) -> dict[str, Row]:
+    """`chats` with its array tables folded in, by id; dlt's own columns left out.
+
+    Asserts that no chat is there twice, that array rows are numbered from 0 without a gap, and
+    that none outlives its chat.
+    """
+    chats = select(pipeline, "SELECT * FROM chats")
+    rows = {r["id"]: {k: v for k, v in r.items() if not k.startswith("_dlt")} for r in chats}
+    assert len(rows) == len(chats), "a chat is there twice"
+    for name in LISTS:
+        for row in rows.values():
+            row[name] = None
+        for element in elements(pipeline, name):
+            row = rows[element["chat_id"]]
+            row[name] = [*(row[name] or ()), element["value"]]
+            assert element["_dlt_list_idx"] == len(row[name]) - 1
+    return rows
+
+
+def elements(pipeline: dlt.Pipeline, name: str) -> list[Row]:
+    """The rows of an array table, in order."""
+    return select(pipeline, f"SELECT * FROM chats__{name} ORDER BY chat_id, _dlt_list_idx")  # noqa: S608
+
+
+def as_landed(row: Row) -> Row:
+    """An expected row as tables can hold it: an empty array has no rows."""
+    return row | {name: row[name] or None for name in LISTS}
+
+
+def watermark_shown(pipeline: dlt.Pipeline) -> Any:
+    """What `dlt pipeline info` shows of the incremental."""
+    resource = pipeline.state["sources"]["postpress"]["resources"]["chats"]
+    return resource["incremental"]["timestamp"]["last_value"]

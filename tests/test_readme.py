@@ -1,6 +1,8 @@
 """The README says what is so: its commands run, its tables are the code's, its links work."""
 
+import base64
 import inspect
+import json
 import re
 import subprocess
 import sys
@@ -56,6 +58,17 @@ def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text())
     missing = [link for link in links if not (page.parent / link).exists()]
     assert missing == []
+
+
+def test_the_picture_is_the_notebooks_own() -> None:
+    notebook = json.loads((ROOT / "notebooks" / "inbox_health.ipynb").read_text())
+    pictures = [
+        base64.b64decode(output["data"]["image/png"])
+        for cell in notebook["cells"]
+        for output in cell.get("outputs", [])
+        if "image/png" in output.get("data", {})
+    ]
+    assert (ROOT / "docs" / "inbox_health.png").read_bytes() == pictures[0]
 
 
 def test_the_demo_prints_what_the_readme_shows(tmp_path: Path) -> None:

@@ -71,8 +71,9 @@ class Spool:
         self.drifted: set[int] = set()
 
     def close(self) -> None:
-        """Delete the file."""
+        """Delete the file, and hand back the memory that batches were in: the load comes next."""
         self._file.close()
+        pa.default_memory_pool().release_unused()
 
     def add(self, walk: int, chats: Sequence[Chat]) -> None:
         """Append chats of a walk."""

@@ -27,7 +27,7 @@ ORDER_PROOF: Final = 16
 MAX_PAGES_WITHOUT_NEWS: Final = 20
 """Pages in a row without a chat that the walk hasn't met before; more is a list without end."""
 
-MAX_EMPTY_PAGES: Final = 1_000
+MAX_EMPTY_PAGES: Final = 200
 """Pages in a row without any chat: an API can count chats before it leaves out those that aren't
 asked for, or whose account is away."""
 

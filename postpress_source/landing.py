@@ -11,7 +11,7 @@ nothing (plain files)              list columns in chats      every version is a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, cast
 
 import dlt
@@ -21,7 +21,6 @@ from dlt.common.configuration.container import Container
 from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.schema import Schema
 from dlt.common.schema.typing import TPartialTableSchema
-from dlt.common.typing import TLoaderFileFormat
 from dlt.extract import DltResource
 
 from postpress_source.columns import CHAT_WALKS, CHATS, LISTS, array_table
@@ -70,6 +69,8 @@ class Landing:
         self._load_id = load_id
         self._first_load = "chats" not in self._schema.tables
         self._handed = False
+        self._file_formats = _file_formats(self._resource)
+        self._chosen: set[str] = set()
         if self._array_tables:
             _add_array_tables(self._schema)
             for name in _ARRAY_TABLES:
@@ -78,7 +79,6 @@ class Landing:
                     write_disposition=self._resource.write_disposition,
                     create_table_variant=True,
                 )
-        self._choose_files()
         self._delete_missing(())
 
     def hand_over(self, tables: Iterable[pa.Table]) -> Iterator[Any]:
@@ -95,6 +95,7 @@ class Landing:
             self._resource.apply_hints(
                 table_name=LEDGER, table_format=table_format, create_table_variant=True
             )
+        self._choose_files(LEDGER)
         return dlt.mark.with_table_name(table, LEDGER)
 
     def finish(self, whole_accounts: Iterable[str]) -> None:
@@ -109,28 +110,23 @@ class Landing:
     def _items(self, table: pa.Table) -> Iterator[Any]:
         load_ids = pa.repeat(self._load_id, table.num_rows)
         table = table.append_column("_dlt_load_id", load_ids)
-        if not self._array_tables:
-            yield table
-        else:
-            tables = split_lists(table)
-            if _refuses_nul():
-                tables = {name: _without_nul(rows) for name, rows in tables.items()}
-            yield tables.pop("chats")
-            for name, elements in tables.items():
-                # the first one even if empty: the merge looks for what is no longer there
-                if elements.num_rows or not self._handed:
-                    yield dlt.mark.with_table_name(elements, name)
+        tables = split_lists(table) if self._array_tables else {"chats": table}
+        for name, rows in tables.items():
+            # the first one even if empty: the merge looks for what is no longer there
+            if rows.num_rows or not self._handed:
+                self._choose_files(name, empty=not rows.num_rows)
+                mended = _without_nul(rows) if _refuses_nul() else rows
+                yield mended if name == "chats" else dlt.mark.with_table_name(mended, name)
         self._handed = True
 
-    def _choose_files(self) -> None:
-        file_format = _file_format(self._resource)
-        if file_format is None:
+    def _choose_files(self, table: str, *, empty: bool = False) -> None:
+        if self._file_formats is None or table in self._chosen:
             return
-        for name in (*_ARRAY_TABLES, LEDGER):
-            self._resource.apply_hints(
-                table_name=name, file_format=file_format, create_table_variant=True
-            )
-        self._resource.apply_hints(file_format=file_format)
+        self._chosen.add(table)
+        hints: dict[str, Any] = {"file_format": self._file_formats[empty]}
+        if table != "chats":
+            hints |= {"table_name": table, "create_table_variant": True}
+        self._resource.apply_hints(**hints)
 
     def _delete_missing(self, accounts: Iterable[str]) -> None:
         if self._resource.write_disposition != "merge":
@@ -170,24 +166,26 @@ def _capabilities() -> DestinationCapabilitiesContext | None:
     return container[DestinationCapabilitiesContext]
 
 
-def _file_format(resource: DltResource) -> TLoaderFileFormat | None:
-    """The kind of files to load from where dlt could choose CSV; None: leave it to dlt.
+def _file_formats(resource: DltResource) -> tuple[str, str] | None:
+    """The kind of files for tables with rows and without; None: leave it to dlt.
 
-    By way of CSV every empty text becomes null (dlt 1.31, `PostgresCsvCopyJob`). PostgreSQL takes
-    Parquet where the driver of the extra `postgres` is installed, and SQL inserts else.
+    It isn't left to dlt where it could choose CSV, by way of which every empty text becomes null
+    (dlt 1.31, `PostgresCsvCopyJob`). PostgreSQL takes Parquet where the driver of the extra
+    `postgres` is installed, though none without rows (dlt 1.31, `AdbcParquetCopyJob`), and SQL
+    inserts else.
     """
     capabilities = _capabilities()
     table = resource.compute_table_schema()
     if capabilities is None or "file_format" in table:
         return None
-    preferred = capabilities.preferred_loader_file_format
-    supported = list(capabilities.supported_loader_file_formats or ())
+    inserts = capabilities.preferred_loader_file_format
+    supported: Sequence[str] = capabilities.supported_loader_file_formats or ()
     select = capabilities.loader_file_format_selector
     if select is not None:
-        preferred, supported = select(preferred, supported, table_schema=table)  # type: ignore[assignment]
-    if "csv" not in supported:
+        inserts, supported = select(inserts, list(supported), table_schema=table)  # type: ignore[arg-type]
+    if "csv" not in supported or inserts is None:
         return None
-    return "parquet" if "parquet" in supported else preferred
+    return ("parquet" if "parquet" in supported else inserts), inserts
 
 
 def _refuses_nul() -> bool:

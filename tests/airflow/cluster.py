@@ -103,9 +103,10 @@ class Cluster:
     def start(self, *part: str, **env: str) -> psutil.Process:
         """Start a part of Airflow; it ends with the cluster, its children too."""
         log = self._home / f"{'-'.join(part[:2]).replace('/', '')}-{uuid4().hex[:4]}.log"
-        process = psutil.Popen(
-            [AIRFLOW, *part], env=self._env | env, stdout=log.open("wb"), stderr=subprocess.STDOUT
-        )
+        with log.open("wb") as output:
+            process = psutil.Popen(
+                [AIRFLOW, *part], env=self._env | env, stdout=output, stderr=subprocess.STDOUT
+            )
         self._stack.callback(kill, process)
         return process
 

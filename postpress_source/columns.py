@@ -112,6 +112,11 @@ CHAT_WALKS: Final[dict[str, TColumnSchema]] = {
     "unchanged": _column(
         "bool", "Everything read is what the last run landed; no row was loaded again."
     ),
+    "whole_accounts": _column(
+        "text",
+        "Accounts, comma-separated, whose every chat is in this load: a chat of theirs that was "
+        "last loaded earlier is gone at the source. Null where the walk is no evidence of that.",
+    ),
     "complete": _column("bool", "Whether the walk read all that it had to.", nullable=False),
     "error_type": _column("text", "Of a skipped account: the API's error type."),
     "error": _column("text", "Of a skipped account: what happened."),

@@ -57,6 +57,7 @@ class Walk:
         chats: Chats on those pages, repeated ones counted again.
         accounts: Accounts seen on them, each with its number of chats, repeated ones counted again.
         unsure: Those of them that may have been disconnected while they were read.
+        whole: Those of them whose every chat was handed over: what else a table has is gone.
         to_the_end: Whether the whole list was read.
         head: Digest of the pages that the next head walk would read, and of whether they are all.
         unchanged: Everything read is, to the letter, what the last run landed.
@@ -75,6 +76,7 @@ class Walk:
     chats: int = 0
     accounts: Counter[str] = field(default_factory=Counter)
     unsure: frozenset[str] = frozenset()
+    whole: frozenset[str] = frozenset()
     to_the_end: bool = False
     head: str = ""
     unchanged: bool = False

@@ -120,6 +120,8 @@ class Sync:
             landing = Landing(load_id)
             tables = (in_window(table, window.start, window.end) for table in spool.tables())
             yield from landing.hand_over(table for table in tables if table.num_rows)
+            for walk in walks:
+                walk.whole = self._wholly_read(walk, window, spool.drifted)
             yield landing.hand_over_ledger(_ledger(walks, after, scope, load_id))
         landing.finish(self._whole_accounts(walks, window, spool.drifted))
         if window.end is not None:
@@ -168,21 +170,21 @@ class Sync:
         return walks
 
     def _whole_accounts(self, walks: Iterable[Walk], window: Window, drifted: set[int]) -> set[str]:
+        """Accounts of which every chat has been handed over, by all walks together."""
+        return {name for walk in walks for name in self._wholly_read(walk, window, drifted)}
+
+    def _wholly_read(self, walk: Walk, window: Window, drifted: set[int]) -> frozenset[str]:
         """Accounts of which every chat has been handed over: what else the table has is gone.
 
         Only a full walk is evidence enough, and only one that didn't see the list move. An account
         that lists no chat at all isn't one of them: it may be coming back.
         """
         if not self._filters.lists_whole_accounts or window.start is not None:
-            return set()
-        return {
-            account
-            for walk in walks
-            if kind_of(walk.plan, walk.progress) is Kind.FULL
-            if not walk.numbers & drifted
-            if walk.to_the_end and not walk.error and not walk.unchanged
-            for account in walk.accounts.keys() - walk.unsure
-        }
+            return frozenset()
+        full = kind_of(walk.plan, walk.progress) is Kind.FULL and walk.to_the_end
+        if not full or walk.numbers & drifted or walk.error or walk.unchanged:
+            return frozenset()
+        return frozenset(walk.accounts.keys() - walk.unsure)
 
 
 def _unsure_accounts(reader: Reader, walk: Walk) -> frozenset[str]:

@@ -21,7 +21,7 @@ from postpress_source.sandbox import Fault, Sandbox, generate_world, serve
 from tests.airflow import landed
 from tests.airflow.cluster import Cluster, free_port, kill, redis, wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.server, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow, pytest.mark.server, pytest.mark.timeout(1800)]
 
 DAGS = Path(__file__).parents[2] / "pipelines" / "airflow"
 NOW = datetime(2026, 5, 17, 9, tzinfo=UTC)
@@ -65,7 +65,7 @@ def test_local_executor(sandbox: Sandbox, postgres: str, dataset: str, tmp_path:
     with Cluster(tmp_path, postgres, DAGS, "LocalExecutor", env) as airflow:
         started = time.monotonic()
         airflow.cli("dags", "unpause", "-y", INCREMENTAL)
-        airflow.wait_for(INCREMENTAL, 1, 300)
+        airflow.wait_for(INCREMENTAL, 1, 600)
         _say("a scheduled run, four shards, one of them tried again after a fault", started)
         assert airflow.sql(f"SELECT run_type FROM dag_run WHERE dag_id = '{INCREMENTAL}'") == [  # noqa: S608
             ("scheduled",)
@@ -86,7 +86,7 @@ def test_local_executor(sandbox: Sandbox, postgres: str, dataset: str, tmp_path:
             "backfill", "create", "--dag-id", BACKFILL,
             "--from-date", "2026-02-01", "--to-date", "2026-04-01",
         )  # fmt: skip
-        wait_until(lambda: _backfilled(airflow) == 3, 600, "three runs of the backfill")
+        wait_until(lambda: _backfilled(airflow) == 3, 900, "three runs of the backfill")
         _say("a backfill of three intervals, one shard at a time", started)
         name = f"SELECT id FROM {dataset}.chats WHERE name = 'renamed'"  # noqa: S608
         assert {chat for (chat,) in landed.query(postgres, name)} == set(renamed[1:])

@@ -15,8 +15,12 @@ EXPORT := $(UV) export --quiet --frozen --no-emit-project --no-annotate --no-hea
 export RUNTIME__DLTHUB_TELEMETRY := false
 
 .DEFAULT_GOAL := help
+# Where the servers of `make servers-start` are, for the tests.
+-include .servers.env
+export POSTPRESS_TEST_POSTGRES POSTPRESS_TEST_MARIADB
+
 .PHONY: help demo setup test test-slow lint format types bench notebooks wheel audit lock \
-	test-newest test-airflow test-airflow-heavy clean
+	servers-start servers-stop test-newest test-airflow test-airflow-heavy clean
 
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -63,6 +67,12 @@ lock: setup ## Write the lock and what is exported from it
 	$(EXPORT) --no-dev --group backend --extra sandbox -o requirements/demo.lock
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 		--no-header --extra sandbox pyproject.toml requirements/airflow.in -o requirements/airflow.lock
+
+servers-start: ## Start PostgreSQL and MariaDB on loopback for the tests
+	.ci/servers-local start
+
+servers-stop: ## Stop them and delete their data
+	.ci/servers-local stop
 
 test-newest: setup ## Run the fast tests on the newest duckdb; may fail
 	$(call fill,.venv-newest,dev,--all-extras)

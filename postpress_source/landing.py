@@ -11,13 +11,14 @@ nothing (plain files)              list columns in chats      every version is a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, cast
 
 import dlt
 import pyarrow as pa
 import pyarrow.compute as pc
 from dlt.common.configuration.container import Container
+from dlt.common.data_writers.writers import resolve_best_writer_spec
 from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.schema import Schema
 from dlt.common.schema.typing import TPartialTableSchema
@@ -169,23 +170,24 @@ def _capabilities() -> DestinationCapabilitiesContext | None:
 def _file_formats(resource: DltResource) -> tuple[str, str] | None:
     """The kind of files for tables with rows and without; None: leave it to dlt.
 
-    It isn't left to dlt where it could choose CSV, by way of which every empty text becomes null
-    (dlt 1.31, `PostgresCsvCopyJob`). PostgreSQL takes Parquet where the driver of the extra
-    `postgres` is installed, though none without rows (dlt 1.31, `AdbcParquetCopyJob`), and SQL
-    inserts else.
+    It isn't left to dlt where it chooses CSV, by way of which every empty text becomes null (dlt
+    1.31, `PostgresCsvCopyJob`). PostgreSQL takes Parquet where the driver of the extra `postgres`
+    is installed, though none without rows (dlt 1.31, `AdbcParquetCopyJob`), and SQL inserts else.
     """
     capabilities = _capabilities()
     table = resource.compute_table_schema()
     if capabilities is None or "file_format" in table:
         return None
-    inserts = capabilities.preferred_loader_file_format
-    supported: Sequence[str] = capabilities.supported_loader_file_formats or ()
+    preferred = capabilities.preferred_loader_file_format
+    supported = capabilities.supported_loader_file_formats
     select = capabilities.loader_file_format_selector
     if select is not None:
-        inserts, supported = select(inserts, list(supported), table_schema=table)  # type: ignore[arg-type]
-    if "csv" not in supported or inserts is None:
+        preferred, supported = select(preferred, list(supported), table_schema=table)
+    if "csv" not in supported:
         return None
-    return ("parquet" if "parquet" in supported else inserts), inserts
+    if resolve_best_writer_spec("arrow", supported, preferred).file_format != "csv":
+        return None
+    return ("parquet" if "parquet" in supported else preferred), preferred
 
 
 def _refuses_nul() -> bool:

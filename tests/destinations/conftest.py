@@ -109,8 +109,8 @@ class Inbox:
             full_walk_every=full_walk_every,
             **arguments,
         )
-        if self.place.target.table_format:
-            source.chats.apply_hints(table_format=self.place.target.table_format)  # type: ignore[arg-type]
+        target = self.place.target
+        source.chats.apply_hints(table_format=target.table_format, columns=target.columns)  # type: ignore[arg-type]
         pipeline = self.pipeline()
         pipeline.run(source)
         return pipeline

@@ -70,6 +70,7 @@ class Target:
         deletes: Whether chats that are gone at the source go here.
         s3: Whether it lies on an S3 server.
         nul: What becomes of the character NUL in a text.
+        columns: Hints that the documents tell a user to give.
         prepare: Called before the first load.
     """
 
@@ -82,6 +83,7 @@ class Target:
     deletes: bool = True
     s3: bool = False
     nul: str = "\0"
+    columns: dict[str, Any] | None = None
     prepare: Callable[[Place], None] = lambda place: None
 
 
@@ -259,7 +261,7 @@ def _read_sqlite(place: Place, table: str) -> list[Row]:
 
 
 def _mariadb(place: Place) -> Any:
-    return dlt.destinations.sqlalchemy(mariadb())
+    return dlt.destinations.sqlalchemy(mariadb(), create_primary_keys=True)
 
 
 def _prepare_mariadb(place: Place) -> None:
@@ -310,5 +312,11 @@ TARGETS = (
         nul="\ufffd",
     ),
     Target("sqlite", _sqlite, _read_sqlite),
-    Target("mariadb", _mariadb, _read_mariadb, prepare=_prepare_mariadb),
+    Target(
+        "mariadb",
+        _mariadb,
+        _read_mariadb,
+        columns={"id": {"precision": 255}},
+        prepare=_prepare_mariadb,
+    ),
 )

@@ -5,9 +5,12 @@ python pipelines/chats_to_duckdb.py                # yours; the key comes from .
 """
 
 import argparse
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import dlt
@@ -21,7 +24,8 @@ def main() -> None:
     with connect(options) as connection:
         pipeline = dlt.pipeline(
             "postpress_sandbox" if options.sandbox else "postpress",
-            destination=dlt.destinations.duckdb(options.file),
+            # absolute, since dlt remembers the folder that a pipeline first ran in
+            destination=dlt.destinations.duckdb(str(Path(options.file).absolute())),
             dataset_name="postpress",
         )
         source = postpress_source(
@@ -34,7 +38,8 @@ def main() -> None:
         pipeline.run(source, **anew)
     report(pipeline)
     print(f"\nThe file: {options.file}, schema postpress. Look around:")
-    print(f"  python -m duckdb {options.file} 'FROM postpress.chats LIMIT 5'")
+    look = f"import duckdb; duckdb.connect('{options.file}').sql('FROM postpress.chats').show()"
+    print(f'  {os.path.relpath(sys.executable)} -c "{look}"')
 
 
 def report(pipeline: dlt.Pipeline) -> None:

@@ -12,6 +12,7 @@ import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import dlt
@@ -40,11 +41,13 @@ QUALIFY row_number() OVER (PARTITION BY id ORDER BY chats._dlt_load_id DESC) = 1
 def main() -> None:
     """Load once, and say what landed."""
     options = parse_options()
+    # absolute, since dlt remembers the folder that a pipeline first ran in
+    folder = options.folder if "://" in options.folder else str(Path(options.folder).absolute())
     with connect(options) as connection:
         pipeline = dlt.pipeline(
             "postpress_files_sandbox" if options.sandbox else "postpress_files",
             destination=dlt.destinations.filesystem(
-                options.folder, layout="{table_name}/{load_id}.{file_id}.{ext}"
+                folder, layout="{table_name}/{load_id}.{file_id}.{ext}"
             ),
             dataset_name="postpress",
         )

@@ -182,7 +182,8 @@ class Reader:
             walk.numbers = {*walk.numbers, *again.numbers}
         walk.pages, walk.chats = walk.pages + again.pages, walk.chats + again.chats
         walk.accounts |= again.accounts
-        walk.head = again.head
+        # Two sights of the list landed; that the table is as one of them is known if they agree.
+        walk.head = again.head if again.head == walk.head else ""
 
     def _read_pages(self, walk: Walk, number: int) -> None:
         walk.progress, walk.pages, walk.chats = Progress(), 0, 0

@@ -98,26 +98,29 @@ class Spool:
         last = self._last_places()
         repeated = pa.array(last, TEXT)
         pending: list[pa.RecordBatch] = []
-        for place, walk, batch in self._kept():
-            pending.append(self._without_earlier(batch, place, walk, repeated, last))
+        for place, _, batch in self._kept():
+            pending.append(_without_earlier(batch, place, repeated, last))
             if sum(kept.num_rows for kept in pending) >= TABLE_ROWS:
                 yield pa.Table.from_batches(pending, CHATS)
                 pending = []
         if pending:
             yield pa.Table.from_batches(pending, CHATS)
 
-    def _last_places(self) -> dict[str, tuple[int, int]]:
-        """Where each id that was added more than once was added last, and by which walk."""
+    def _last_places(self) -> dict[str, int]:
+        """Where each id that was added more than once was added last; fills in `drifted`."""
         if not self._repeated:
             return {}
         candidates = pa.array(sorted(self._repeated), TEXT)
-        last: dict[str, tuple[int, int]] = {}
+        last: dict[str, int] = {}
+        last_walk: dict[str, int] = {}
         again: set[str] = set()
         for place, walk, batch in self._kept():
             for chat_id, row in _rows_of(batch, candidates):
                 if chat_id in last:
                     again.add(chat_id)
-                last[chat_id] = (place + row, walk)
+                    if last_walk[chat_id] == walk:
+                        self.drifted.add(walk)
+                last[chat_id], last_walk[chat_id] = place + row, walk
         return {chat_id: last[chat_id] for chat_id in again}
 
     def _kept(self) -> Iterator[tuple[int, int, pa.RecordBatch]]:
@@ -129,24 +132,19 @@ class Spool:
                 yield place, walk, batch
             place += batch.num_rows
 
-    def _without_earlier(
-        self,
-        batch: pa.RecordBatch,
-        place: int,
-        walk: int,
-        repeated: pa.Array,
-        last: dict[str, tuple[int, int]],
-    ) -> pa.RecordBatch:
-        earlier = []
-        for chat_id, row in _rows_of(batch, repeated) if last else ():
-            last_place, last_walk = last[chat_id]
-            if last_place > place + row:
-                earlier.append(row)
-                if last_walk == walk:
-                    self.drifted.add(walk)
-        if not earlier:
-            return batch
-        return batch.filter(pc.invert(pc.is_in(pa.array(range(batch.num_rows)), pa.array(earlier))))
+
+def _without_earlier(
+    batch: pa.RecordBatch, place: int, repeated: pa.Array, last: dict[str, int]
+) -> pa.RecordBatch:
+    """The batch without the rows that were added again later."""
+    earlier = [
+        row
+        for chat_id, row in (_rows_of(batch, repeated) if last else ())
+        if last[chat_id] > place + row
+    ]
+    if not earlier:
+        return batch
+    return batch.filter(pc.invert(pc.is_in(pa.array(range(batch.num_rows)), pa.array(earlier))))
 
 
 def _rows_of(batch: pa.RecordBatch, chat_ids: pa.Array) -> Iterator[tuple[str, int]]:

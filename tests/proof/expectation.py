@@ -29,7 +29,6 @@ class View:
         open: The chats that the table needn't be right about yet, and until when.
         known_accounts: Those whose whole history has been read.
         full_walk_at: The start of the last full walk; None if one is due whatever the time.
-        walked: It isn't the first walk.
         trusted_wrongly: The list isn't newest first, but looked so all along.
     """
 
@@ -38,7 +37,6 @@ class View:
     open: dict[str, Right] = field(default_factory=dict)
     known_accounts: set[str] = field(default_factory=set)
     full_walk_at: datetime | None = None
-    walked: bool = False
     trusted_wrongly: bool = False
 
     def listed(self, world: World) -> list[dict[str, Any]]:

@@ -114,8 +114,7 @@ GUARANTEES: Final = (
         "deleted",
         "A chat is deleted, while its account lists others.",
         Right.FULL,
-        "If that walk met no chat twice, and wasn't the first one with its filters; and where the "
-        "destination can delete.",
+        "If that walk met no chat twice, and where the destination can delete.",
     ),
     Guarantee(
         "hidden account",

@@ -253,7 +253,8 @@ class Follows(RuleBasedStateMachine):
         except PostpressError as error:
             note(f"  failed: {error.summary}")
             troubled = order.trouble.fails or len(order.trouble.refused) > 1
-            assert troubled or (failing and isinstance(error, PostpressAccountError)), error
+            if not troubled and not (failing and isinstance(error, PostpressAccountError)):
+                raise
             return None
         finally:
             self.world.before_page = None
@@ -310,7 +311,8 @@ class Follows(RuleBasedStateMachine):
             mine = next(walk for walk in walks if walk.account_id == view.account)
             beside = [w for w in walks if view.account is None and w.account_id and not w.failed]
             note(
-                f"  {view.account or 'all'}: {'failed' if mine.failed else 'to the end' if mine.to_the_end else 'head'}"
+                f"  {view.account or 'all'}: {'failed' if mine.failed else 'read'}"
+                f"{' to the end' if mine.to_the_end else ''}"
             )
             self.settle(
                 view, mine, {str(w.account_id) for w in beside}, due, began, touched, hidden, rows
@@ -348,7 +350,6 @@ class Follows(RuleBasedStateMachine):
         rows: dict[str, Row],
     ) -> None:
         if walk.failed:
-            view.walked = True
             assert view.account in hidden
             view.full_walk_at = None
             return
@@ -385,8 +386,7 @@ class Follows(RuleBasedStateMachine):
             self.world.options.order != "newest_first" and view.looks_newest_first(self.world)
         )
         whole = view.order.unread is None and view.order.start is None
-        again, view.walked = view.walked, True  # the first walk of a list deletes nothing
-        if whole and again and walk.full and not self.touched:
+        if whole and walk.full and not self.touched:
             shown = {c["account_id"] for c in listed} - self.away()
             left = {c: row["account_id"] for c, row in rows.items() if c in self.gone}
             self.gone -= {c for c, account in left.items() if account in shown and c not in kept}

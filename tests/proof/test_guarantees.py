@@ -1,4 +1,4 @@
-"""Each row of the guarantees, shown: what a head walk brings, what it doesn't, what nothing does."""
+"""Each row of the guarantees, shown: what a head walk brings, a full walk, or nothing."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import dlt
 import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
-from hypothesis import note, settings
+from hypothesis import Phase, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
@@ -21,6 +21,8 @@ from postpress_source.sandbox import Fault, Sandbox, World, serve
 from tests.proof.landed import as_landed, landed_chats, select
 from tests.proof.machine import LONG, Follows, Ran, examples
 from tests.proof.warehouse import Order, Row
+
+pytestmark = pytest.mark.timeout(300 if examples(1) == 1 else 7200)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -157,7 +159,7 @@ class WholePipeline(Follows):
         if gives_up:
             self.pipeline.abort_packages()
             return
-        self.pipeline.run(self.source(Order()))  # loads what is pending, and nothing else
+        self.pipeline.run()  # loads what is pending
         self.compare([view], self.walks(), due, before, began, set())
 
 
@@ -171,4 +173,9 @@ def cause_of(error: BaseException | None) -> PostpressError:
 
 
 TestWholePipeline = WholePipeline.TestCase
-TestWholePipeline.settings = settings(max_examples=examples(10), stateful_step_count=12)
+TestWholePipeline.settings = settings(
+    max_examples=examples(8),
+    stateful_step_count=10,
+    # a run takes most of a second; the core's histories are the ones that shrink
+    phases=[phase for phase in Phase if phase is not Phase.shrink],
+)

@@ -66,23 +66,24 @@ def test_what_was_not_deleted_while_its_account_was_away_is_deleted_when_it_is_b
 
 def test_what_was_not_deleted_because_the_list_moved_is_deleted_by_the_next_full_walk() -> None:
     world = World(WorldOptions(cursor="offset"), now=START)
-    spaced(world, 4, timedelta(minutes=7))
-    warehouse = Warehouse(world, 2)
+    spaced(world, 5, timedelta(minutes=7))
+    warehouse = Warehouse(world, 3)
     warehouse.run(FULL)
     world.delete_chat("a1-c03")
 
-    def appear_for_a_moment(world: World) -> None:
-        if world.pages_served == 3:
-            world.new_chat("a1", id="brief")
-        if world.pages_served == 4:
-            world.delete_chat("brief")
-            world.before_page = None
+    second_page = world.pages_served + 1
 
-    world.before_page = appear_for_a_moment
+    def push_down(world: World) -> None:
+        if world.pages_served == second_page:
+            world.before_page = None
+            world.new_chat("a1", id="new")
+
+    world.before_page = push_down
+    (walk,) = warehouse.run(FULL)
+    assert walk.chats > 4, "one was met twice"
+    assert "a1-c03" in warehouse.rows
     warehouse.run(FULL)
-    for _ in range(2):
-        warehouse.run(FULL)
-        assert warehouse.rows.keys() == listed(world)
+    assert warehouse.rows.keys() == listed(world)
 
 
 def test_twenty_thousand_chats_cost_four_requests_where_little_is_new() -> None:
@@ -145,8 +146,10 @@ def test_a_restarted_walk_forgets_the_accounts_of_its_first_try() -> None:
     warehouse = Warehouse(world, 5)
     warehouse.run(FULL)
 
+    fourth_page = world.pages_served + 3
+
     def vanish(world: World) -> None:
-        if world.pages_served == 7:
+        if world.pages_served == fourth_page:
             world.before_page = None
             world.disconnect_account("a2", error=None)
 
@@ -154,3 +157,23 @@ def test_a_restarted_walk_forgets_the_accounts_of_its_first_try() -> None:
     before = set(warehouse.rows)
     warehouse.run(Order(full_walk_every=timedelta(0), trouble=Trouble(refused=(4,))))
     assert warehouse.rows.keys() == before
+
+
+def test_a_chat_that_is_deleted_while_a_full_walk_runs_is_deleted_by_the_next_one() -> None:
+    world = World(now=START)
+    spaced(world, 5, timedelta(minutes=7))
+    warehouse = Warehouse(world, 3)
+    warehouse.run(FULL)
+    world.rename("a1-c04", "so that there is something to land")
+    second_look = world.pages_served + 2
+
+    def delete(world: World) -> None:
+        if world.pages_served == second_look:
+            world.before_page = None
+            world.delete_chat("a1-c01")
+
+    world.before_page = delete
+    warehouse.run(FULL)
+    assert world.before_page is None
+    warehouse.run(FULL)
+    assert warehouse.rows.keys() == listed(world)

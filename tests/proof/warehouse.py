@@ -80,7 +80,7 @@ class PagedWorld:
             raise PostpressUnavailableError("the network is down")
         try:
             if page_cursor and self.requests in self._trouble.refused:
-                raise ApiError("errors/invalid_parameters")
+                page_cursor = "refused"  # no token of the world's
             if page_cursor:
                 return decode_page(self._world.next_page(page_cursor).body(), place)
             first = read_query(list(query.items()), self._world.options)
@@ -114,7 +114,8 @@ class Warehouse:
         scope = filters.scope(window.start if window.end is None else None)
         memories, now = read_memories(state, scope), self.world.now + self._ahead
         with closing(Spool()) as spool:
-            walks = sync._read(Reader(client, spool, filters), memories, window, now)
+            reader = Reader(client, spool, filters, table_exists=bool(self.rows))
+            walks = sync._read(reader, memories, window, now)
             tables = [in_window(table, window.start, window.end) for table in spool.tables()]
         handed = {row["id"]: row for table in tables for row in table.to_pylist()}
         whole = sync._whole_accounts(walks, window, spool.drifted)

@@ -174,6 +174,6 @@ def test_a_chat_that_is_deleted_while_a_full_walk_runs_is_deleted_by_the_next_on
 
     world.before_page = delete
     warehouse.run(FULL)
-    assert world.before_page is None
+    assert "a1-c01" not in listed(world), "it was deleted in the second look"
     warehouse.run(FULL)
     assert warehouse.rows.keys() == listed(world)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
 import pyarrow as pa
@@ -68,21 +69,27 @@ class Spool:
         self._seen = SeenIds(_BITMAP_BYTES)
         self._repeated: set[str] = set()
         self._lock = threading.Lock()
+        self._worker = ThreadPoolExecutor(1, "postpress-spool")
+        self._adding: Future[None] = Future()
+        self._adding.set_result(None)
         self.drifted: set[int] = set()
 
     def close(self) -> None:
         """Delete the file, and hand back the memory that batches were in: the load comes next."""
+        self._worker.shutdown()
         self._file.close()
         pa.default_memory_pool().release_unused()
 
     def add(self, walk: int, chats: Sequence[Chat]) -> None:
-        """Append chats of a walk."""
-        batch = to_batch(chats)
-        chat_ids = [chat.id for chat in chats]
+        """Append chats of a walk, while the caller asks for the next page."""
         with self._lock:
-            self._repeated.update(self._seen.add(chat_ids))
-            self._writer.write_batch(batch)
-            self._walks.append(walk)
+            self._adding.result()  # one at a time, so that what waits stays small
+            self._adding = self._worker.submit(self._add, walk, chats)
+
+    def _add(self, walk: int, chats: Sequence[Chat]) -> None:
+        self._writer.write_batch(to_batch(chats))
+        self._repeated.update(self._seen.add([chat.id for chat in chats]))
+        self._walks.append(walk)
 
     def drop(self, walk: int) -> None:
         """Forget all chats of a walk, those added later included."""
@@ -94,6 +101,7 @@ class Spool:
 
         Call it once, after the last `add`.
         """
+        self._adding.result()
         self._writer.close()
         last = self._last_places()
         repeated = pa.array(last, TEXT)

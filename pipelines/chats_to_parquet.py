@@ -20,21 +20,21 @@ import duckdb
 
 from postpress_source import postpress_source
 
-# The newest version of each chat; a chat that a later walk to the end of its account no longer
-# listed is gone.
+# The newest version of each chat, but those that a later load of their whole account hasn't got.
 CURRENT = """
 WITH chats AS (FROM read_parquet('{folder}/postpress/chats/*.parquet', union_by_name = true)),
 walks AS (FROM read_parquet('{folder}/postpress/chat_walks/*.parquet', union_by_name = true)),
-last_walked AS (
-    SELECT chats.account_id, max(walks._dlt_load_id) AS load_id
-    FROM walks JOIN chats ON walks._dlt_load_id = chats._dlt_load_id
-        AND coalesce(walks.account_id, chats.account_id) = chats.account_id
-    WHERE walks.to_the_end AND walks.complete AND NOT walks.unchanged AND walks.scope = ''
-    GROUP BY ALL
+whole AS (
+    SELECT account_id, max(CAST(_dlt_load_id AS DOUBLE)) AS load_id
+    FROM (SELECT unnest(string_split(whole_accounts, ',')) AS account_id, _dlt_load_id FROM walks)
+    GROUP BY account_id
+),
+latest AS (
+    FROM chats
+    QUALIFY row_number() OVER (PARTITION BY id ORDER BY CAST(_dlt_load_id AS DOUBLE) DESC) = 1
 )
-SELECT chats.* FROM chats LEFT JOIN last_walked USING (account_id)
-WHERE last_walked.load_id IS NULL OR chats._dlt_load_id >= last_walked.load_id
-QUALIFY row_number() OVER (PARTITION BY id ORDER BY chats._dlt_load_id DESC) = 1
+SELECT latest.* FROM latest LEFT JOIN whole ON whole.account_id = latest.account_id
+WHERE whole.load_id IS NULL OR CAST(latest._dlt_load_id AS DOUBLE) >= whole.load_id
 """
 
 
@@ -73,7 +73,7 @@ def report(folder: str) -> None:
         print(f"{counts[0]:,} chats, {counts[1]:,} of them unread, in {folder}/postpress/chats/")
     print("\nRead it with pandas:")
     print(f"  pandas.read_parquet('{folder}/postpress/chats')")
-    print("With DuckDB, one row a chat as it is now: CURRENT in this script.")
+    print("With DuckDB, one row a chat as it is now: CURRENT in this script, docs/destinations.md.")
 
 
 @contextmanager

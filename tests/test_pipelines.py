@@ -1,0 +1,50 @@
+"""The scripts that people copy, run as they are, and what they leave behind read back."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(script: str, folder: Path, *options: str) -> str:
+    ran = subprocess.run(
+        [sys.executable, "-W", "ignore", str(ROOT / "pipelines" / script), *options],
+        cwd=folder,
+        env={"HOME": str(folder), "PYTHONPATH": str(ROOT), "DLT_DATA_DIR": str(folder / "dlt")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return ran.stdout
+
+
+def test_the_files_hold_every_chat_and_the_query_says_how_it_is_now(tmp_path: Path) -> None:
+    run("chats_to_parquet.py", tmp_path, "--sandbox")
+    # each sandbox is another world, and takes the place of the one before
+    printed = run("chats_to_parquet.py", tmp_path, "--sandbox")
+    assert printed.startswith("2,000 chats, ")
+    files = str(tmp_path / "postpress_files" / "postpress" / "chats" / "*.parquet")
+    counts = duckdb.sql(f"SELECT count(*), count(DISTINCT id) FROM '{files}'").fetchone()  # noqa: S608
+    assert counts == (2_000, 2_000)
+    folders = duckdb.sql(f"SELECT count(*) FROM '{files}' WHERE len(folder) > 0").fetchone()  # noqa: S608
+    assert folders
+    assert folders[0] > 0
+
+
+@pytest.mark.parametrize("table_format", ["delta", "iceberg"])
+def test_a_table_format_is_one_option_away(tmp_path: Path, table_format: str) -> None:
+    run("chats_to_parquet.py", tmp_path, "--sandbox", "--table-format", table_format)
+    metadata = {"delta": "_delta_log", "iceberg": "metadata"}[table_format]
+    assert list((tmp_path / "postpress_files" / "postpress" / "chats" / metadata).iterdir())
+
+
+def test_a_second_run_on_duckdb_takes_the_place_of_the_first(tmp_path: Path) -> None:
+    for _ in range(2):
+        run("chats_to_duckdb.py", tmp_path, "--sandbox", "--full", "--file", "mine.duckdb")
+    with duckdb.connect(str(tmp_path / "mine.duckdb"), read_only=True) as connection:
+        chats = connection.sql("SELECT count(*), count(DISTINCT id) FROM postpress.chats")
+        assert chats.fetchone() == (2_000, 2_000)

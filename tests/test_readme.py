@@ -53,6 +53,12 @@ def test_every_setting_is_there_with_its_default() -> None:
     assert signature.parameters["full_walk_every"].default == timedelta(days=1)
 
 
+def test_the_destinations_are_those_of_their_page() -> None:
+    page = (ROOT / "docs" / "destinations.md").read_text().split("\n## ")[0]
+    rows = [line.replace("](#", "](docs/destinations.md#") for line in page.splitlines()]
+    assert between("destinations").splitlines() == [row for row in rows if row.startswith("|")]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text())

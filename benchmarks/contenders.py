@@ -93,7 +93,9 @@ def versions(names: Sequence[str]) -> dict[str, str]:
     for name in names:
         listed = _uv("pip", "freeze", "--python", python(name)).splitlines()
         pairs = (line.split("==") for line in listed if "==" in line)
-        found |= {package: version for package, version in pairs if package in SHOWN}
+        for package, version in pairs:
+            if package in SHOWN:
+                found.setdefault(package, version)  # pandas in Airbyte's environment is its own
     return found
 
 

@@ -101,4 +101,4 @@ def compare(shape: str, folder: Path, expected: Chats) -> str:
             found.get(each, has) != has for each, has in expected.items()
         ),
     }
-    return ", ".join(f"{count} {fault}" for fault, count in faults.items() if count)
+    return ", ".join(f"{fault}: {count}" for fault, count in faults.items() if count)

@@ -1,6 +1,7 @@
-"""`make bench`: measure everything and print the tables; QUICK=1 takes a tenth of the chats.
+"""`make bench`: measure everything and print the tables.
 
-python benchmarks/run.py [--keep]     --keep also writes results.json, first_load.svg and the docs
+make bench QUICK=1    takes a tenth of the chats
+make bench KEEP=1     also writes results.json, first_load.svg and the tables in docs/benchmark.md
 """
 
 from __future__ import annotations
@@ -59,5 +60,9 @@ def _write(results: dict[str, object], tables: str, picture: str) -> None:
     DOCS.write_text(before + MARKS[0] + "\n" + tables + "\n" + MARKS[1] + after)
 
 
+def _asked_for(name: str) -> bool:
+    return os.environ.get(name, "") not in ("", "0")
+
+
 if __name__ == "__main__":
-    main(quick=os.environ.get("QUICK", "") not in ("", "0"), keep="--keep" in sys.argv)
+    main(quick=_asked_for("QUICK"), keep=_asked_for("KEEP"))

@@ -342,7 +342,7 @@ def test_unread_chats_alone_are_followed_too(inbox: Inbox, world: World) -> None
 def test_accounts_are_walked_side_by_side_as_many_at_once_as_allowed(
     inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    inbox.sandbox.latency = timedelta(milliseconds=300)
+    inbox.sandbox.latency = timedelta(milliseconds=150)
     accounts = ["a1", "a2", "a3"]
 
     def first_requests(allowed: int) -> list[bool]:

@@ -102,8 +102,9 @@ def _tie(lab: Lab) -> None:
 
 def _late(lab: Lab) -> None:
     lab.world.advance(timedelta(hours=99), activity=0)
-    for number in range(16):  # three pages above it
-        lab.world.new_chat("a1", id=f"n{number}")
+    for number in range(16):  # three pages above it, two of them below the watermark
+        at = lab.world.now - timedelta(minutes=3 * number)
+        lab.world.new_chat("a1", id=f"n{number:02}", at=at)
     lab.run()
     lab.world.new_chat("a2", at=lab.world.now - HOUR)
 
@@ -118,7 +119,8 @@ def _far(lab: Lab) -> None:
     lab.world.new_chat("a1", id="far", at=FAR)
     lab.run()
     lab.minute()
-    _message(lab)
+    for number in range(40, 54):  # three pages of them
+        lab.world.receive_message(f"c{number}")
 
 
 def _visible(lab: Lab) -> None:

@@ -177,3 +177,28 @@ def test_a_chat_that_is_deleted_while_a_full_walk_runs_is_deleted_by_the_next_on
     assert "a1-c01" not in listed(world), "it was deleted in the second look"
     warehouse.run(FULL)
     assert warehouse.rows.keys() == listed(world)
+
+
+def test_a_full_walk_comes_by_itself_however_many_head_walks_went_before() -> None:
+    world = World(now=START)
+    spaced(world, 40, timedelta(hours=2))
+    warehouse = Warehouse(world, 5)
+    kinds = []
+    for _ in range(8):
+        (walk,) = warehouse.run(Order(full_walk_every=timedelta(days=1)))
+        kinds.append(str(walk.plan.kind))
+        world.advance(timedelta(hours=10), activity=0)
+    assert kinds == ["full", "head", "head"] * 2 + ["full", "head"]
+
+
+def test_a_change_that_another_filter_landed_and_that_was_taken_back_is_taken_back() -> None:
+    world = World(now=START)
+    spaced(world, 3, timedelta(minutes=7))
+    warehouse = Warehouse(world, 5)
+    warehouse.run(HEAD)
+    world.archive("a1-c01")
+    warehouse.run(Order(account_type="LINKEDIN"))
+    assert warehouse.rows["a1-c01"]["archived"]
+    world.archive("a1-c01", archived=False)
+    warehouse.run(HEAD)
+    assert not warehouse.rows["a1-c01"]["archived"]

@@ -53,8 +53,8 @@ class Contender:
         return [python(self.environment), script, url, key, str(folder), *self.arguments]
 
 
-FLOOR = Contender("floor", "hand-written floor", "ours", "floor.py", "floor")
-OURS = Contender("ours", "postpress_source", "ours", "ours.py", "ours")
+FLOOR = Contender("floor", "hand-written floor", "ours", "floor.py", "floor", rounds=7)
+OURS = Contender("ours", "postpress_source", "ours", "ours.py", "ours", rounds=7)
 PEERS = (
     FLOOR,
     OURS,

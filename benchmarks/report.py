@@ -41,22 +41,41 @@ def first_load(results: dict[str, Any], chats: int) -> str:
     for peer in PEERS:
         it = results[peer.name]
         if "seconds" not in it:
-            rows.append([peer.label, "-", "-", "-", "-", "-", "-", it["lost"]])
+            rows.append([peer.label, *["-"] * 7, it["lost"], "0"])
             continue
         rows.append(
             [
                 peer.label,
                 f"{it['seconds']:.1f} s",
-                f"{it['inside']:.1f} s",
+                _spread(it),
                 f"{it['cpu_seconds']:.1f} s",
                 f"{it['peak_mib']:.0f} MiB",
                 f"{it['seconds'] / ours['seconds']:.1f}",
                 f"{it['inside'] / floor['inside']:.1f}",
-                (it["lost"] or "all rows") + ("" if it["runs"] > 1 else "; one run"),
+                f"{it['cpu_seconds'] / floor['cpu_seconds']:.1f}",
+                it["lost"] or "all rows",
+                str(it["runs"]),
             ]
         )
-    head = ["way", "whole process", "without imports", "CPU", "peak", "x ours", "x floor", "landed"]
+    head = [
+        "way",
+        "whole process",
+        "without imports",
+        "CPU",
+        "peak",
+        "x ours",
+        "x floor",
+        "CPU x floor",
+        "landed",
+        "runs",
+    ]
     return f"### First load, {chats:,} chats\n\n" + _table(head, rows)
+
+
+def _spread(it: dict[str, Any]) -> str:
+    low, high = it["inside_range"]
+    apart = f" ({low:.1f} to {high:.1f})" if it["runs"] > 1 else ""
+    return f"{it['inside']:.1f} s{apart}"
 
 
 def later_runs(results: dict[str, Any]) -> str:

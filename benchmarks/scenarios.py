@@ -20,7 +20,6 @@ from measure import Run, run
 from postpress_source.sandbox import serve_process
 
 ENV = "SOURCES__POSTPRESS__"
-ROUNDS = 3
 
 
 @contextmanager
@@ -41,13 +40,14 @@ def _ours(url: str, key: str, folder: Path, **settings: str) -> Run:
 
 
 def _numbers(runs: Sequence[Run]) -> dict[str, Any]:
-    """Medians of all numbers, and how many runs they are of."""
+    """Medians of all numbers, how many runs they are of, and how far the runs lie apart."""
     said = {name: median(each.said[name] for each in runs) for name in runs[0].said}
     whole = {
         name: median(getattr(each, name) for each in runs)
         for name in ("seconds", "cpu_seconds", "peak_mib")
     }
-    return {**whole, **said, "runs": len(runs)}
+    inside = [each.said["inside"] for each in runs]
+    return {**whole, **said, "runs": len(runs), "inside_range": [min(inside), max(inside)]}
 
 
 def first_load(contenders: Sequence[Contender], chats: int) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def first_load(contenders: Sequence[Contender], chats: int) -> dict[str, Any]:
     with serve_process(chats) as server, _folder() as folder:
         expected = listed(server.url, server.key)
         done: dict[str, list[Run]] = {each.name: [] for each in contenders}
-        for turn in range(ROUNDS):
+        for turn in range(max(each.rounds for each in contenders)):
             for each in contenders:
                 if turn >= each.rounds:
                     continue

@@ -60,7 +60,7 @@ class Walk:
         whole: Those of them whose every chat was handed over: what else a table has is gone.
         to_the_end: Whether the whole list was read.
         head: Digest of the pages that the next head walk would read, and of whether they are all.
-        unchanged: Everything read is, to the letter, what the last run landed.
+        unchanged: A head walk, and everything it read is, to the letter, what the last run landed.
         error: Why the account was skipped, None if it wasn't.
     """
 
@@ -212,7 +212,9 @@ class Reader:
         walk.to_the_end = page_cursor is None
         walk.head = digest.hexdigest()
         remembered = walk.memory.head if walk.memory else ""
-        walk.unchanged = digested == walk.pages and walk.head == remembered
+        # A full walk has to land what it read, changed or not: what isn't in it is gone.
+        head_walk = kind_of(walk.plan, walk.progress) is Kind.HEAD
+        walk.unchanged = head_walk and digested == walk.pages and walk.head == remembered
         self._spool.add(number, pending)
 
     def _take(self, walk: Walk, page: Page, seen: SeenIds) -> Sequence[datetime | None]:

@@ -202,3 +202,15 @@ def test_a_change_that_another_filter_landed_and_that_was_taken_back_is_taken_ba
     world.archive("a1-c01", archived=False)
     warehouse.run(HEAD)
     assert not warehouse.rows["a1-c01"]["archived"]
+
+
+def test_in_an_inbox_of_one_page_too_a_full_walk_deletes_what_head_walks_saw_was_gone() -> None:
+    world = World(now=START)
+    spaced(world, 3, timedelta(hours=9))
+    warehouse = Warehouse(world, 250)
+    warehouse.run(HEAD)
+    world.delete_chat("a1-c01")
+    warehouse.run(HEAD)
+    assert "a1-c01" in warehouse.rows
+    warehouse.run(FULL)
+    assert warehouse.rows.keys() == listed(world)

@@ -13,9 +13,9 @@ quickstart page, which disagree):
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
@@ -28,7 +28,15 @@ from postpress_source.errors import (
     PostpressUnavailableError,
     documented_error,
 )
-from postpress_source.records import Chat, MissingIdError, has_far_instant, loads, to_chat
+from postpress_source.records import (
+    Chat,
+    MissingIdError,
+    OpenChat,
+    has_far_instant,
+    keep_rest,
+    loads,
+    to_chat,
+)
 
 _CLIP: Final = 160
 _PART_OF_WORD: Final = re.compile(r"[\w.+/=-]*$")
@@ -45,10 +53,17 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page: its chats in list order, and the token of the next page (None: the last one)."""
+    """One page of the list.
+
+    Attributes:
+        chats: Its chats in list order.
+        page_cursor: The token of the next page, None: this is the last one.
+        text: The body, if every value in it is what `chats` says; None if some had to be fitted.
+    """
 
     chats: Sequence[Chat]
     page_cursor: str | None
+    text: bytes | None = field(default=None, repr=False)
 
 
 class UnreadableError(Exception):
@@ -57,6 +72,9 @@ class UnreadableError(Exception):
     def __init__(self, lasting: PostpressContractError) -> None:
         super().__init__(lasting.summary)
         self.lasting = lasting
+
+
+_Record = TypeVar("_Record")
 
 
 class _Envelope(msgspec.Struct):
@@ -69,19 +87,27 @@ class _Envelope(msgspec.Struct):
         return self.error is None and self.type is None and self.status is None
 
 
-class _Items(_Envelope, kw_only=True):
-    chats: list[Chat] = msgspec.field(name="items")
+class _Items(_Envelope, Generic[_Record], kw_only=True):
+    records: list[_Record] = msgspec.field(name="items")
     page_cursor: str | None = msgspec.field(name="cursor")
-    other: Any = msgspec.field(name="data", default=None)
+    other: msgspec.Raw = msgspec.field(name="data", default=msgspec.Raw())
 
 
-class _Data(_Envelope, kw_only=True):
-    chats: list[Chat] = msgspec.field(name="data")
+class _Data(_Envelope, Generic[_Record], kw_only=True):
+    records: list[_Record] = msgspec.field(name="data")
     page_cursor: str | None = msgspec.field(name="next_cursor")
-    other: Any = msgspec.field(name="items", default=None)
+    other: msgspec.Raw = msgspec.field(name="items", default=msgspec.Raw())
 
 
-_TYPED: Final = (msgspec.json.Decoder(_Items).decode, msgspec.json.Decoder(_Data).decode)
+_NOTHING: Final = (b"", b"null")
+_DECODERS: Final = tuple(
+    (
+        msgspec.json.Decoder(envelope[Chat]).decode,
+        msgspec.json.Decoder(envelope[OpenChat]).decode,
+        msgspec.json.Decoder(envelope[dict[str, msgspec.Raw]]).decode,
+    )
+    for envelope in (_Items, _Data)
+)
 
 
 def decode_page(body: bytes, place: Place) -> Page:
@@ -91,14 +117,25 @@ def decode_page(body: bytes, place: Place) -> Page:
         UnreadableError: The body is not JSON.
         PostpressError: It is JSON but no page: an error body, no list, a record without `id`, ...
     """
-    for decode in _TYPED:
-        try:
-            page = decode(body)
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-            continue
-        if page.is_plain() and page.other is None and not any(map(has_far_instant, page.chats)):
-            return Page(page.chats, _cursor(page.page_cursor, place))
+    for strict, open_, raw in _DECODERS:
+        envelope = _decoded(strict, body)
+        if envelope is None:
+            envelope = _decoded(open_, body)
+            rest = None if envelope is None else _decoded(raw, body)
+            if envelope is None or rest is None or not keep_rest(envelope.records, rest.records):
+                continue
+        if not any(map(has_far_instant, envelope.records)):
+            return Page(envelope.records, _cursor(envelope.page_cursor, place), body)
     return _decode_leniently(body, place)
+
+
+def _decoded(decode: Callable[[bytes], Any], body: bytes) -> Any:
+    """The envelope, or None if it isn't just the decoder's."""
+    try:
+        envelope = decode(body)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return None
+    return envelope if envelope.is_plain() and bytes(envelope.other) in _NOTHING else None
 
 
 def _decode_leniently(body: bytes, place: Place) -> Page:

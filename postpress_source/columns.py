@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Final, cast
 
 from dlt.common.schema.typing import TColumnSchema
+from dlt.extract import DltResource
 
 
 def _column(data_type: str, description: str, **hints: Any) -> TColumnSchema:
@@ -123,3 +124,25 @@ CHAT_WALKS: Final[dict[str, TColumnSchema]] = {
     "next_step": _column("text", "Of a skipped account: what to do."),
     "_dlt_load_id": _column("text", "The load that brought this row and the chats it speaks of."),
 }
+
+LEDGER: Final = "chat_walks"
+ARRAY_TABLES: Final = {f"chats__{name}": array_table(name) for name in LISTS}
+
+
+def describe_tables(chats: DltResource) -> None:
+    """Give the resource its tables: `chats`, an array table for each list, and the ledger."""
+    for name, columns in ARRAY_TABLES.items():
+        chats.apply_hints(
+            table_name=name,
+            parent_table_name="chats",
+            write_disposition="merge",
+            columns=columns,
+            create_table_variant=True,
+        )
+    chats.apply_hints(
+        table_name=LEDGER,
+        write_disposition="append",
+        columns=CHAT_WALKS,
+        create_table_variant=True,
+    )
+    chats.apply_hints(write_disposition="merge", primary_key="id", columns=CHATS)

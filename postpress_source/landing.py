@@ -1,5 +1,7 @@
 """How rows land: the shape of the arrays and the merge, by what the destination says it can do.
 
+Tables that don't exist yet are only inserted into, which takes the least memory. After that:
+
 the destination's merge offers     arrays                     chats that are gone
 cdc (DuckDB, PostgreSQL, ...)      tables of their own        deleted by a walk to the end
 delete-insert (SQLite, ...)        tables of their own        deleted by a walk to the end
@@ -20,40 +22,21 @@ import pyarrow.compute as pc
 from dlt.common.configuration.container import Container
 from dlt.common.data_writers.writers import resolve_best_writer_spec
 from dlt.common.destination import DestinationCapabilitiesContext
+from dlt.common.exceptions import DltException
 from dlt.common.schema import Schema
 from dlt.common.schema.typing import TPartialTableSchema
+from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.extract import DltResource
 
-from postpress_source.columns import CHAT_WALKS, CHATS, LISTS, array_table
+from postpress_source.columns import ARRAY_TABLES, LEDGER
 from postpress_source.tables import CHATS as CHATS_ARROW
 from postpress_source.tables import TEXT, split_lists
 
-LEDGER: Final = "chat_walks"
-_ARRAY_TABLES: Final = {f"chats__{name}": array_table(name) for name in LISTS}
 # A colon only behind a word character: elsewhere SQLAlchemy takes it for a bound parameter.
 _PLAIN_ID: Final = re.compile(r"(?:[\w.@=+/-]|(?<=\w):){1,200}", re.ASCII)
 _NOTHING: Final = "1 = 0"
 _REFUSES_NUL: Final = frozenset({"postgres", "redshift"})
 """SQL dialects whose text can't hold the character NUL: the load would fail for good."""
-
-
-def describe_tables(chats: DltResource) -> None:
-    """Give the resource its tables: `chats`, an array table for each list, and the ledger."""
-    for name, columns in _ARRAY_TABLES.items():
-        chats.apply_hints(
-            table_name=name,
-            parent_table_name="chats",
-            write_disposition="merge",
-            columns=columns,
-            create_table_variant=True,
-        )
-    chats.apply_hints(
-        table_name=LEDGER,
-        write_disposition="append",
-        columns=CHAT_WALKS,
-        create_table_variant=True,
-    )
-    chats.apply_hints(write_disposition="merge", primary_key="id", columns=CHATS)
 
 
 class Landing:
@@ -69,12 +52,14 @@ class Landing:
         self._array_tables = self._strategies is None or "delete-insert" in self._strategies
         self._load_id = load_id
         self._first_load = "chats" not in self._schema.tables
+        self._inserts = self._first_load and _can_insert_only(self._strategies, self._schema)
+        self._refuses_nul = _refuses_nul()
         self._handed = False
         self._file_formats = _file_formats(self._resource)
         self._chosen: set[str] = set()
         if self._array_tables:
             _add_array_tables(self._schema)
-            for name in _ARRAY_TABLES:
+            for name in ARRAY_TABLES:
                 self._resource.apply_hints(
                     table_name=name,
                     write_disposition=self._resource.write_disposition,
@@ -85,9 +70,9 @@ class Landing:
     def hand_over(self, tables: Iterable[pa.Table]) -> Iterator[Any]:
         """The items to yield for tables of chats with their lists; nothing for no tables."""
         for table in tables:
-            yield from self._items(table)
+            yield from self._items(self._split(table))
         if self._first_load and not self._handed:
-            yield from self._items(CHATS_ARROW.empty_table())
+            yield from self._items(self._split(CHATS_ARROW.empty_table()))
 
     def hand_over_ledger(self, table: pa.Table) -> Any:
         """The item to yield for rows of the ledger."""
@@ -108,16 +93,21 @@ class Landing:
         """
         self._delete_missing(sorted(whole_accounts))
 
-    def _items(self, table: pa.Table) -> Iterator[Any]:
+    def _split(self, table: pa.Table) -> dict[str, pa.Table]:
+        """The rows of each table, as the destination takes them."""
         load_ids = pa.repeat(self._load_id, table.num_rows)
         table = table.append_column("_dlt_load_id", load_ids)
         tables = split_lists(table) if self._array_tables else {"chats": table}
-        for name, rows in tables.items():
+        if self._refuses_nul:
+            return {name: _without_nul(rows) for name, rows in tables.items()}
+        return tables
+
+    def _items(self, parts: dict[str, pa.Table]) -> Iterator[Any]:
+        for name, rows in parts.items():
             # the first one even if empty: the merge looks for what is no longer there
             if rows.num_rows or not self._handed:
                 self._choose_files(name, empty=not rows.num_rows)
-                mended = _without_nul(rows) if _refuses_nul() else rows
-                yield mended if name == "chats" else dlt.mark.with_table_name(mended, name)
+                yield rows if name == "chats" else dlt.mark.with_table_name(rows, name)
         self._handed = True
 
     def _choose_files(self, table: str, *, empty: bool = False) -> None:
@@ -136,8 +126,27 @@ class Landing:
         # Delta's merge knows both sides' account_id; BigQuery can't qualify a column by a path.
         column = "account_id" if self._array_tables else "{table}.account_id"
         gone = f"{column} IN ({quoted})" if quoted else _NOTHING
-        hints = _merge_hints(self._strategies, gone)
+        hints = _INSERT_ONLY if self._inserts else _merge_hints(self._strategies, gone)
         _update_table(self._schema, name="chats", resource="chats", **hints)
+
+
+_INSERT_ONLY: Final = {"x-merge-strategy": "insert-only"}
+
+
+def _can_insert_only(strategies: list[str] | None, schema: Schema) -> bool:
+    """Whether the destination has no table `chats`; that the schema has none doesn't say so.
+
+    Another pipeline may have made it, or the schema may not have been restored.
+    """
+    if not {"cdc", "delete-insert", "insert-only"} <= set(strategies or ()):
+        return False
+    try:
+        # not the public destination_client(): the pipeline doesn't know a schema this new
+        client = dlt.current.pipeline()._get_destination_clients(schema)[0]  # noqa: SLF001
+        with client:
+            return isinstance(client, SqlJobClientBase) and not client.get_storage_table("chats")[0]
+    except DltException:  # no connection from here, as in a run that only extracts
+        return False
 
 
 def _merge_hints(strategies: list[str] | None, gone: str) -> dict[str, Any]:
@@ -235,7 +244,7 @@ def _update_table(schema: Schema, **table: Any) -> None:
 
 def _add_array_tables(schema: Schema) -> None:
     _update_table(schema, name="chats", resource="chats")
-    for name, columns in _ARRAY_TABLES.items():
+    for name, columns in ARRAY_TABLES.items():
         named = {column: {"name": column, **hints} for column, hints in columns.items()}
         _update_table(schema, name=name, parent="chats", columns=named)
         schema.tables[name] = _NestedTable(schema.tables[name])  # type: ignore[assignment]

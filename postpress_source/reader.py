@@ -21,7 +21,6 @@ from postpress_source.errors import (
     PostpressAccountError,
     PostpressContractError,
 )
-from postpress_source.records import Chat
 from postpress_source.spool import SeenIds, Spool
 from postpress_source.walk import (
     MAX_EMPTY_PAGES,
@@ -189,7 +188,7 @@ class Reader:
         walk.progress, walk.pages, walk.chats = Progress(), 0, 0
         walk.accounts = Counter()
         seen, cycle, digest = SeenIds(), CycleDetector(), blake2b(digest_size=6)
-        pending: list[Chat] = []
+        pending: list[Page] = []
         digested = 0
         page_cursor: str | None = None
         query = self._filters.query(walk.account_id)
@@ -201,8 +200,8 @@ class Reader:
                 digest.update(msgspec.json.encode((page.chats, page.page_cursor is None)))
                 digested += 1
             timestamps = self._take(walk, page, seen)
-            pending.extend(page.chats)
-            if len(pending) >= _BATCH_CHATS:
+            pending.append(page)
+            if sum(len(page.chats) for page in pending) >= _BATCH_CHATS:
                 self._spool.add(number, pending)
                 pending = []
             page_cursor = page.page_cursor

@@ -1,15 +1,15 @@
 """One chat as the API gives it, decoded: strict where the loop depends on it, lenient elsewhere.
 
-A page is decoded at once into typed `Chat` structs. If one value on it isn't what the reference
-page says (a new field, a word where a number was, half a surrogate pair in a name), that page is
-decoded again, value by value: what fits its column goes there, what doesn't, and every field that
-no document names, is kept as JSON in `Chat.extra`. Only a record without an `id` is an error.
+A page is decoded at once into typed `Chat` structs, and if it has fields that no document names,
+once more for those. If a value on it isn't what the reference page says (a word where a number was,
+half a surrogate pair in a name), the page is decoded value by value: what fits its column goes
+there. Everything else is kept as JSON in `Chat.extra`. Only a record without an `id` is an error.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Annotated, Any
@@ -49,10 +49,29 @@ class Chat(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     folder: list[str] | None = None
     disabled_features: list[str] | None = msgspec.field(name="disabledFeatures", default=None)
     object: str | None = None
-    # filled by `to_chat` only: no API can send this key with anything in it
+    # filled by `to_chat` and `keep_rest` only: no API can send this key with anything in it
     extra: Annotated[str, msgspec.Meta(max_length=0)] | None = msgspec.field(
         name="(extra)", default=None
     )
+
+
+class OpenChat(Chat, forbid_unknown_fields=False, gc=False):
+    """A chat whose record may have other fields; `keep_rest` puts them into `extra`."""
+
+
+_NAMES = frozenset(field.encode_name for field in msgspec.structs.fields(Chat))
+
+
+def keep_rest(chats: Sequence[OpenChat], records: Sequence[Mapping[str, msgspec.Raw]]) -> bool:
+    """Put the fields that `OpenChat` doesn't name into `extra`; False if one can't be read."""
+    others = set().union(*records) - _NAMES
+    try:
+        for chat, record in zip(chats, records, strict=True):
+            rest = {name: msgspec.json.decode(record[name]) for name in record if name in others}
+            chat.extra = msgspec.json.encode(rest).decode() if rest else None
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return False
+    return True
 
 
 def has_far_instant(chat: Chat) -> bool:

@@ -22,8 +22,7 @@ from postpress_source.arguments import (
     check_parallel_accounts,
 )
 from postpress_source.client import PostpressClient, RetrySettings
-from postpress_source.landing import describe_tables
-from postpress_source.sync import Sync
+from postpress_source.columns import describe_tables
 from postpress_source.transport import ApiKey
 
 DEFAULT_BASE_URL: Final = "https://api.postpress.ai/v1"
@@ -130,6 +129,9 @@ def postpress_source(
         ),
     ) -> Iterator[Any]:
         """The chats, their arrays, and the ledger of the walks that brought them."""
+        # here, since pyarrow comes with it, which nobody needs who only builds the source
+        from postpress_source.sync import Sync
+
         if key.startswith("pp_test_"):
             logger.warning("The API key is a test key (pp_test_): this is sandboxed traffic.")
         client = PostpressClient(url, key, _retry_settings(), connections=parallel)

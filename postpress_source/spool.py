@@ -19,7 +19,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from postpress_source.records import Chat
+from postpress_source.answers import Page
 from postpress_source.tables import CHATS, TEXT, to_batch
 
 TABLE_ROWS: Final = 10_000
@@ -80,14 +80,17 @@ class Spool:
         self._file.close()
         pa.default_memory_pool().release_unused()
 
-    def add(self, walk: int, chats: Sequence[Chat]) -> None:
-        """Append chats of a walk, while the caller asks for the next page."""
+    def add(self, walk: int, pages: Sequence[Page]) -> None:
+        """Append pages of a walk, while the caller asks for the next page."""
         with self._lock:
             self._adding.result()  # one at a time, so that what waits stays small
-            self._adding = self._worker.submit(self._add, walk, chats)
+            self._adding = self._worker.submit(self._add, walk, pages)
 
-    def _add(self, walk: int, chats: Sequence[Chat]) -> None:
-        self._writer.write_batch(to_batch(chats))
+    def _add(self, walk: int, pages: Sequence[Page]) -> None:
+        chats = [chat for page in pages for chat in page.chats]
+        texts = [page.text for page in pages if page.text is not None]
+        text = b"\n".join(texts) if len(texts) == len(pages) else None
+        self._writer.write_batch(to_batch(chats, text))
         self._repeated.update(self._seen.add([chat.id for chat in chats]))
         self._walks.append(walk)
 

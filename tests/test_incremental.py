@@ -468,6 +468,32 @@ def test_the_first_run_may_die_too(inbox: Inbox) -> None:
     assert inbox.is_equal()
 
 
+def test_a_first_run_into_tables_that_others_filled_merges_all_the_same(
+    inbox: Inbox, world: World
+) -> None:
+    """A pipeline under another name, or without its state, thinks that it is the first."""
+    inbox.run()
+    world.rename("c100", "renamed")
+    world.edit("c101", folder=["one"])
+    world.delete_chat("c102")
+    another = dlt.pipeline(
+        "another",
+        destination=dlt.destinations.duckdb(str(inbox.folder / "inbox.duckdb")),
+        dataset_name="postpress",
+        pipelines_dir=str(inbox.folder / "elsewhere"),
+    )
+    assert another.first_run
+    another.run(inbox.source())
+    inbox.pipeline.activate()
+    assert inbox.is_equal()
+    assert _strategy(another) == "cdc"
+    assert _strategy(inbox.pipeline) == "insert-only"
+
+
+def _strategy(pipeline: dlt.Pipeline) -> Any:
+    return pipeline.default_schema.tables["chats"].get("x-merge-strategy")
+
+
 @pytest.mark.parametrize("gives_up", [True, False])
 def test_rows_and_state_land_together_or_not_at_all_when_the_load_fails(
     inbox: Inbox, world: World, gives_up: bool

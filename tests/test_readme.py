@@ -67,8 +67,8 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def outline(printed: str) -> str:
-    """What is printed, apart from numbers and from where Python is."""
-    return re.sub(r"(?m)^  \S+ -c ", "  python -c ", re.sub(r"\d+", "0", printed))
+    """What is printed, apart from numbers, their width, and where Python is."""
+    return re.sub(r"(?m)^  \S+ -c ", "  python -c ", re.sub(r" *\d+", " 0", printed))
 
 
 def test_the_picture_is_the_notebooks_own() -> None:

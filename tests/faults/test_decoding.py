@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from postpress_source.answers import Page, Place, UnreadableError, decode_page, error_of
 from postpress_source.errors import PostpressContractError, PostpressError
 from postpress_source.pace import Budget, asked_wait
-from postpress_source.records import MissingIdError, loads, to_chat
-from postpress_source.tables import CHATS, split_lists, to_batch
+from postpress_source.records import Chat, MissingIdError, loads, to_chat
+from postpress_source.tables import _FITTED, CHATS, _parsed, split_lists, to_batch
 from postpress_source.walk import Kind, Plan, Progress, observe
 from tests.faults.corpus.make import LIES, PAGES
 
@@ -72,7 +72,9 @@ def land(page: Page) -> pa.Table:
     msgspec.json.encode(page.chats)
     instants = [chat.timestamp for chat in page.chats]
     observe(Progress(), instants, Plan(Kind.FULL, ""), datetime.now(UTC))
-    table = pa.Table.from_batches([to_batch(page.chats)], CHATS)
+    batch = to_batch(page.chats)
+    assert to_batch(page.chats, page.text).equals(batch)  # by Arrow from the text, and one by one
+    table = pa.Table.from_batches([batch], CHATS)
     table.validate(full=True)
     for part in split_lists(table).values():
         part.validate(full=True)
@@ -171,6 +173,79 @@ def test_whatever_decodes_becomes_arrow_with_a_row_for_each_record(page: dict[st
         return
     assert len(decoded.chats) == len(page["items"])
     assert decoded.page_cursor is None or isinstance(page["cursor"], str)
+
+
+def typed(record: dict[str, Any]) -> dict[str, Any]:
+    """A record whose documented fields are what they should be."""
+    return {**DOCUMENTED, **record} | {"id": record["id"] or "a"}
+
+
+DOCUMENTED = {
+    "object": "Chat",
+    "account_id": "acc_1",
+    "name": "Zoë \x00 \ud83d\ude00",
+    "type": 0,
+    "timestamp": "2026-05-17T09:42:11.000Z",
+    "unread_count": -1,
+    "archived": 1,
+    "muted_until": -1,
+    "pinned": None,
+    "folder": ["INBOX", ""],
+    "disabledFeatures": [],
+}
+KNOWN = {
+    "account_id": st.none() | TEXTS,
+    "name": st.none() | TEXTS,
+    "type": st.integers(-(2**63), 2**63 - 1),
+    "timestamp": st.none() | st.datetimes(timezones=st.just(UTC)).map(datetime.isoformat),
+    "unread_count": st.none() | st.integers(-(2**63), 2**63 - 1),
+    "archived": st.sampled_from([0, 1, None]),
+    "muted_until": st.just(-1) | st.none() | st.just("2026-08-01T10:00:00+02:00"),
+    "pinned": st.sampled_from([0, 1, None]),
+    "folder": st.none() | st.lists(TEXTS, max_size=3),
+    "disabledFeatures": st.none() | st.lists(TEXTS, max_size=3),
+}
+TYPED = st.builds(
+    lambda chat_id, known, more: typed({**more, **known, "id": chat_id}),
+    TEXTS,
+    st.fixed_dictionaries({}, optional=KNOWN),
+    st.just({}) | st.dictionaries(TEXTS.map("x".__add__), VALUES, max_size=2),
+)
+
+
+def columns_of(chat: Chat) -> dict[str, Any]:
+    """All but `object`, which has no column."""
+    return msgspec.structs.asdict(chat) | {"object": None}
+
+
+@EXAMPLES
+@given(st.lists(TYPED, max_size=3), st.sampled_from(["items", "data"]), st.booleans())
+def test_the_fast_ways_read_a_page_as_the_slow_one_does(
+    records: list[dict[str, Any]], key: str, pretty: bool
+) -> None:
+    cursor = {"items": "cursor", "data": "next_cursor"}[key]
+    body = json.dumps({key: records, cursor: "more", "total": 3}, indent=2 if pretty else None)
+    page = read(body.encode())
+    assert page is not None
+    slow = [to_chat(record) for record in loads(body.encode())[key]]
+    assert [columns_of(chat) for chat in page.chats] == [columns_of(chat) for chat in slow]
+
+
+def test_documented_pages_take_the_fast_way() -> None:
+    """A property about two ways proves nothing if one of them is never taken."""
+    bodies = [
+        as_json({"items": [DOCUMENTED | {"id": "a"} | more], "cursor": None})
+        for more in ({}, {"unread": 1, "nested": {"a": [1.5, None]}})
+    ]
+    pages = [decode_page(body, HERE) for body in bodies]
+    assert [page.text for page in pages] == bodies
+    assert [page.chats[0].extra for page in pages] == [
+        None,
+        '{"unread":1,"nested":{"a":[1.5,null]}}',
+    ]
+    both = [*pages[0].chats, *pages[1].chats]
+    assert _parsed(b"\n".join(bodies), 2).keys() | set(_FITTED) == set(CHATS.names)
+    assert to_batch(both, b"\n".join(bodies)).equals(to_batch(both))
 
 
 @EXAMPLES

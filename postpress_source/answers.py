@@ -13,9 +13,9 @@ quickstart page, which disagree):
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -31,10 +31,10 @@ from postpress_source.errors import (
 from postpress_source.records import (
     Chat,
     MissingIdError,
-    OpenChat,
-    has_far_instant,
-    keep_rest,
+    Sighting,
+    decode_chats,
     loads,
+    see,
     to_chat,
 )
 
@@ -56,14 +56,21 @@ class Page:
     """One page of the list.
 
     Attributes:
-        chats: Its chats in list order.
+        sightings: Of its chats, in list order; whole chats if there is no text.
         page_cursor: The token of the next page, None: this is the last one.
-        text: The body, if every value in it is what `chats` says; None if some had to be fitted.
+        text: Its records, a JSON array, as they came; None if they had to be fitted.
     """
 
-    chats: Sequence[Chat]
+    sightings: Sequence[Sighting]
     page_cursor: str | None
     text: bytes | None = field(default=None, repr=False)
+
+    @property
+    def chats(self) -> Sequence[Chat]:
+        """Its chats in list order, decoded anew each time."""
+        if self.text is None:
+            return cast(Sequence[Chat], self.sightings)
+        return decode_chats(self.text)
 
 
 class UnreadableError(Exception):
@@ -74,40 +81,27 @@ class UnreadableError(Exception):
         self.lasting = lasting
 
 
-_Record = TypeVar("_Record")
-
-
 class _Envelope(msgspec.Struct):
     # What an error body has: an answer with one of them is looked at more closely.
     error: Any = None
     type: Any = None
     status: Any = None
 
-    def is_plain(self) -> bool:
-        return self.error is None and self.type is None and self.status is None
 
-
-class _Items(_Envelope, Generic[_Record], kw_only=True):
-    records: list[_Record] = msgspec.field(name="items")
+class _Items(_Envelope, kw_only=True):
+    records: msgspec.Raw = msgspec.field(name="items")
     page_cursor: str | None = msgspec.field(name="cursor")
     other: msgspec.Raw = msgspec.field(name="data", default=msgspec.Raw())
 
 
-class _Data(_Envelope, Generic[_Record], kw_only=True):
-    records: list[_Record] = msgspec.field(name="data")
+class _Data(_Envelope, kw_only=True):
+    records: msgspec.Raw = msgspec.field(name="data")
     page_cursor: str | None = msgspec.field(name="next_cursor")
     other: msgspec.Raw = msgspec.field(name="items", default=msgspec.Raw())
 
 
+_DECODERS: Final = (msgspec.json.Decoder(_Items).decode, msgspec.json.Decoder(_Data).decode)
 _NOTHING: Final = (b"", b"null")
-_DECODERS: Final = tuple(
-    (
-        msgspec.json.Decoder(envelope[Chat]).decode,
-        msgspec.json.Decoder(envelope[OpenChat]).decode,
-        msgspec.json.Decoder(envelope[dict[str, msgspec.Raw]]).decode,
-    )
-    for envelope in (_Items, _Data)
-)
 
 
 def decode_page(body: bytes, place: Place) -> Page:
@@ -117,25 +111,21 @@ def decode_page(body: bytes, place: Place) -> Page:
         UnreadableError: The body is not JSON.
         PostpressError: It is JSON but no page: an error body, no list, a record without `id`, ...
     """
-    for strict, open_, raw in _DECODERS:
-        envelope = _decoded(strict, body)
-        if envelope is None:
-            envelope = _decoded(open_, body)
-            rest = None if envelope is None else _decoded(raw, body)
-            if envelope is None or rest is None or not keep_rest(envelope.records, rest.records):
-                continue
-        if not any(map(has_far_instant, envelope.records)):
-            return Page(envelope.records, _cursor(envelope.page_cursor, place), body)
+    for decode in _DECODERS:
+        try:
+            envelope: _Items | _Data = decode(body)
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+            continue
+        text = bytes(envelope.records)
+        sightings = see(text) if _is_plain(envelope) else None
+        if sightings is not None:
+            return Page(sightings, _cursor(envelope.page_cursor, place), text)
     return _decode_leniently(body, place)
 
 
-def _decoded(decode: Callable[[bytes], Any], body: bytes) -> Any:
-    """The envelope, or None if it isn't just the decoder's."""
-    try:
-        envelope = decode(body)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        return None
-    return envelope if envelope.is_plain() and bytes(envelope.other) in _NOTHING else None
+def _is_plain(envelope: _Items | _Data) -> bool:
+    is_error = (envelope.error, envelope.type, envelope.status) != (None, None, None)
+    return not is_error and bytes(envelope.other) in _NOTHING
 
 
 def _decode_leniently(body: bytes, place: Place) -> Page:

@@ -96,6 +96,7 @@ class PostpressClient:
         self._budget = Budget()
         self._closing = threading.Event()
         self._pool = open_pool(self._base_url, connections)
+        self._origin = self._pool.connection_from_url(self._base_url)
 
     def close(self) -> None:
         """End waits and refuse further requests; walks in other threads raise `Stopped`."""
@@ -121,7 +122,7 @@ class PostpressClient:
         place = _place(query, page)
         if page_cursor is not None:
             query = {"limit": query["limit"], "cursor": page_cursor}
-        url = f"{self._base_url}{CHATS_PATH}?{urlencode(query)}"
+        url = f"{urlsplit(self._base_url).path}{CHATS_PATH}?{urlencode(query)}"
         retrying = Retrying(
             stop=stop_after_attempt(self._retry.max_attempts),
             wait=self._wait_seconds,
@@ -161,7 +162,7 @@ class PostpressClient:
 
     def _send(self, url: str, place: Place) -> _Answer:
         try:
-            response = self._pool.request(
+            response = self._origin.urlopen(
                 "GET",
                 url,
                 headers={

@@ -141,7 +141,7 @@ class Reader:
         except PostpressAccountError as error:
             logger.warning("Account %s was disconnected while it was read. %s", account_id, error)
             return False
-        return bool(page.chats)
+        return bool(page.sightings)
 
     def _read_restarting_once(self, walk: Walk) -> None:
         try:
@@ -197,11 +197,12 @@ class Reader:
                 query, page_cursor, page=walk.pages + 1, traffic=walk.traffic
             )
             if not walk.progress.below_head:
-                digest.update(msgspec.json.encode((page.chats, page.page_cursor is None)))
+                digest.update(page.text or msgspec.json.encode(page.sightings))
+                digest.update(b"" if page.page_cursor else b"end")
                 digested += 1
             timestamps = self._take(walk, page, seen)
             pending.append(page)
-            if sum(len(page.chats) for page in pending) >= _BATCH_CHATS:
+            if sum(len(page.sightings) for page in pending) >= _BATCH_CHATS:
                 self._spool.add(number, pending)
                 pending = []
             page_cursor = page.page_cursor
@@ -218,15 +219,14 @@ class Reader:
 
     def _take(self, walk: Walk, page: Page, seen: SeenIds) -> Sequence[datetime | None]:
         """Count a page and observe it; returns its timestamps."""
-        timestamps = [chat.timestamp for chat in page.chats]
-        known = seen.add([chat.id for chat in page.chats])
+        timestamps = [sighting.timestamp for sighting in page.sightings]
+        known = seen.add([sighting.id for sighting in page.sightings])
         walk.pages += 1
-        walk.chats += len(page.chats)
-        walk.accounts.update(chat.account_id for chat in page.chats if chat.account_id)
-        walk.progress = observe(
-            walk.progress, timestamps, walk.plan, walk.started_at, news=len(known) < len(page.chats)
-        )
-        self._on_page(len(page.chats))
+        walk.chats += len(page.sightings)
+        walk.accounts.update(chat.account_id for chat in page.sightings if chat.account_id)
+        news = len(known) < len(page.sightings)
+        walk.progress = observe(walk.progress, timestamps, walk.plan, walk.started_at, news=news)
+        self._on_page(len(page.sightings))
         return timestamps
 
 

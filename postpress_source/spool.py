@@ -20,9 +20,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from postpress_source.answers import Page
-from postpress_source.tables import CHATS, TEXT, to_batch
+from postpress_source.tables import CHATS, TEXT, parse_batch, to_batch
 
-TABLE_ROWS: Final = 10_000
+TABLE_BYTES: Final = 8 * 2**20
 _BITMAP_BYTES: Final = 8 * 2**20
 
 
@@ -87,11 +87,13 @@ class Spool:
             self._adding = self._worker.submit(self._add, walk, pages)
 
     def _add(self, walk: int, pages: Sequence[Page]) -> None:
-        chats = [chat for page in pages for chat in page.chats]
+        sightings = [sighting for page in pages for sighting in page.sightings]
         texts = [page.text for page in pages if page.text is not None]
-        text = b"\n".join(texts) if len(texts) == len(pages) else None
-        self._writer.write_batch(to_batch(chats, text))
-        self._repeated.update(self._seen.add([chat.id for chat in chats]))
+        batch = parse_batch(sightings, texts) if len(texts) == len(pages) else None
+        if batch is None:
+            batch = to_batch([chat for page in pages for chat in page.chats])
+        self._writer.write_batch(batch)
+        self._repeated.update(self._seen.add([sighting.id for sighting in sightings]))
         self._walks.append(walk)
 
     def drop(self, walk: int) -> None:
@@ -100,7 +102,7 @@ class Spool:
             self._dropped.add(walk)
 
     def tables(self) -> Iterator[pa.Table]:
-        """All chats that weren't dropped, each id once, as last added; `TABLE_ROWS` or so a table.
+        """All chats that weren't dropped, each id once, as last added; `TABLE_BYTES` or so a table.
 
         Call it once, after the last `add`.
         """
@@ -111,7 +113,7 @@ class Spool:
         pending: list[pa.RecordBatch] = []
         for place, _, batch in self._kept():
             pending.append(_without_earlier(batch, place, repeated, last))
-            if sum(kept.num_rows for kept in pending) >= TABLE_ROWS:
+            if sum(kept.nbytes for kept in pending) >= TABLE_BYTES:
                 yield pa.Table.from_batches(pending, CHATS)
                 pending = []
         if pending:

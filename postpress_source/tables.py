@@ -7,7 +7,7 @@ keep nested types exact (Delta, Iceberg, plain Parquet) get it as it is; SQL des
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any
@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
-from postpress_source.records import Chat
+from postpress_source.records import Chat, Sighting
 
 TEXT = pa.string()
 INSTANT = pa.timestamp("us", tz="UTC")
@@ -57,22 +57,25 @@ ELEMENTS = pa.schema(
 )
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FITTED = ("timestamp", "muted_until", "muted_forever", "extra")
-"""Columns that aren't what the API writes, as it writes it."""
+_SEEN = ("timestamp", "muted_until", "muted_forever")
+"""Columns that the API writes otherwise: they are made of sightings."""
 
 _IN_JSON = {"disabled_features": "disabledFeatures"}
 
 
-def _envelope() -> pa.Schema:
-    """Pages of chats, in either envelope, without `_FITTED`."""
-    types = {field.name: field.type for field in CHATS if field.name not in _FITTED}
-    flags = {name: pa.int64() for name, kind in types.items() if kind == pa.bool_()}
-    names = [(_IN_JSON.get(name, name), kind) for name, kind in (types | flags).items()]
-    chats = pa.list_(pa.struct(names))
-    return pa.schema([("items", chats), ("data", chats)])
+def _records() -> pa.Schema:
+    """Pages of records as the API writes them; each other field is an error."""
+    fields = [
+        (_IN_JSON.get(field.name, field.name), _FLAG if field.type == pa.bool_() else field.type)
+        for field in CHATS
+        if field.name not in (*_SEEN, "extra")
+    ]
+    others = [(name, TEXT) for name in ("object", "timestamp", "muted_until")]
+    return pa.schema([("chats", pa.list_(pa.struct([*fields, *others])))])
 
 
-_OPTIONS = pj.ParseOptions(_envelope(), newlines_in_values=True, unexpected_field_behavior="ignore")
+_FLAG = pa.uint8()
+_STRICT = pj.ParseOptions(_records(), newlines_in_values=True, unexpected_field_behavior="error")
 
 
 def _instants(values: Sequence[Any]) -> pa.Array:
@@ -81,7 +84,7 @@ def _instants(values: Sequence[Any]) -> pa.Array:
     return pa.array(spans, pa.duration("us")).view(INSTANT)
 
 
-def _column(field: pa.Field, chats: Sequence[Chat]) -> pa.Array:
+def _column(field: pa.Field, chats: Sequence[Sighting]) -> pa.Array:
     if field.name == "muted_forever":
         return pa.array([chat.muted_until == -1 for chat in chats], field.type)
     values = list(map(attrgetter(field.name), chats))
@@ -92,35 +95,45 @@ def _column(field: pa.Field, chats: Sequence[Chat]) -> pa.Array:
     return pa.array(values, field.type)
 
 
-def to_batch(chats: Sequence[Chat], text: bytes | None = None) -> pa.RecordBatch:
-    """A record batch of the schema `CHATS`, a row a chat, in the order given.
+def to_batch(chats: Sequence[Chat]) -> pa.RecordBatch:
+    """A record batch of the schema `CHATS`, a row a chat, in the order given."""
+    return pa.RecordBatch.from_arrays([_column(field, chats) for field in CHATS], schema=CHATS)
 
-    With `text`, the pages that the chats were decoded from, most columns are made of that, by Arrow
-    and without Python's lock; the batch is the same, and the next page is read meanwhile.
+
+def parse_batch(sightings: Sequence[Sighting], texts: Iterable[bytes]) -> pa.RecordBatch | None:
+    """The same of JSON arrays of records and what was seen of them, mostly without Python's lock.
+
+    None if a value isn't what the reference page says, or there is a field that it doesn't name.
     """
-    parsed = _parsed(text, len(chats)) if text else {}
-    arrays = [
-        parsed[field.name] if field.name in parsed else _column(field, chats) for field in CHATS
-    ]
+    text = b"\n".join(b'{"chats":%b}' % text for text in texts)
+    for forever in (b'"muted_until":-1', b'"muted_until": -1'):  # Arrow takes one type a field
+        text = text.replace(forever, b'"muted_until":""')
+    options = pj.ReadOptions(use_threads=False, block_size=len(text) + 1)
+    try:
+        pages = pj.read_json(pa.BufferReader(text), options, _STRICT)["chats"]
+    except pa.ArrowInvalid:
+        return None
+    records = pa.concat_arrays([page.flatten() for page in pages.chunks])
+    if not _is_documented(records):
+        return None
+    arrays = [_parsed(field, records, sightings) for field in CHATS]
     return pa.RecordBatch.from_arrays(arrays, schema=CHATS)
 
 
-def _parsed(text: bytes, rows: int) -> dict[str, pa.Array]:
-    """The columns but `_FITTED`; none where Arrow takes the text otherwise, or not at all."""
-    options = pj.ReadOptions(use_threads=False, block_size=len(text) + 1)
-    try:
-        pages = pj.read_json(pa.BufferReader(text), options, _OPTIONS)
-    except pa.ArrowInvalid:  # as of a number written 1.0, or a key given twice
-        return {}
-    lists = [*pages["items"].chunks, *pages["data"].chunks]
-    chats = pa.concat_arrays([chunk.flatten() for chunk in lists])
-    if len(chats) != rows:
-        return {}
-    return {
-        field.name: chats.field(_IN_JSON.get(field.name, field.name)).cast(field.type)
-        for field in CHATS
-        if field.name not in _FITTED
-    }
+def _is_documented(records: pa.StructArray) -> bool:
+    lists = [records.field(_IN_JSON.get(name, name)).flatten() for name in LISTS]
+    flags = [pc.min_max(records.field(name)).as_py() for name in ("archived", "pinned")]
+    return all(flag["max"] in (0, 1, None) for flag in flags) and not any(
+        values.null_count for values in lists
+    )
+
+
+def _parsed(field: pa.Field, records: pa.StructArray, sightings: Sequence[Sighting]) -> pa.Array:
+    if field.name in _SEEN:
+        return _column(field, sightings)
+    if field.name == "extra":
+        return pa.nulls(len(records), field.type)
+    return records.field(_IN_JSON.get(field.name, field.name)).cast(field.type)
 
 
 def split_lists(table: pa.Table) -> dict[str, pa.Table]:

@@ -17,7 +17,7 @@ from postpress_source.answers import Page, Place, UnreadableError, decode_page, 
 from postpress_source.errors import PostpressContractError, PostpressError
 from postpress_source.pace import Budget, asked_wait
 from postpress_source.records import Chat, MissingIdError, loads, to_chat
-from postpress_source.tables import _FITTED, CHATS, _parsed, split_lists, to_batch
+from postpress_source.tables import CHATS, parse_batch, split_lists, to_batch
 from postpress_source.walk import Kind, Plan, Progress, observe
 from tests.faults.corpus.make import LIES, PAGES
 
@@ -69,11 +69,12 @@ def as_json(value: Any) -> bytes:
 
 def land(page: Page) -> pa.Table:
     """All that a walk does to a page before dlt gets it."""
-    msgspec.json.encode(page.chats)
-    instants = [chat.timestamp for chat in page.chats]
+    assert [chat.id for chat in page.chats] == [seen.id for seen in page.sightings]
+    instants = [seen.timestamp for seen in page.sightings]
     observe(Progress(), instants, Plan(Kind.FULL, ""), datetime.now(UTC))
     batch = to_batch(page.chats)
-    assert to_batch(page.chats, page.text).equals(batch)  # by Arrow from the text, and one by one
+    quick = None if page.text is None else parse_batch(page.sightings, [page.text])
+    assert quick is None or quick.equals(batch)
     table = pa.Table.from_batches([batch], CHATS)
     table.validate(full=True)
     for part in split_lists(table).values():
@@ -232,20 +233,21 @@ def test_the_fast_ways_read_a_page_as_the_slow_one_does(
 
 
 def test_documented_pages_take_the_fast_way() -> None:
-    """A property about two ways proves nothing if one of them is never taken."""
-    bodies = [
-        as_json({"items": [DOCUMENTED | {"id": "a"} | more], "cursor": None})
-        for more in ({}, {"unread": 1, "nested": {"a": [1.5, None]}})
-    ]
-    pages = [decode_page(body, HERE) for body in bodies]
-    assert [page.text for page in pages] == bodies
-    assert [page.chats[0].extra for page in pages] == [
-        None,
-        '{"unread":1,"nested":{"a":[1.5,null]}}',
-    ]
-    both = [*pages[0].chats, *pages[1].chats]
-    assert _parsed(b"\n".join(bodies), 2).keys() | set(_FITTED) == set(CHATS.names)
-    assert to_batch(both, b"\n".join(bodies)).equals(to_batch(both))
+    """A property about several ways proves nothing if one of them is never taken."""
+    more = {"unread": 1, "nested": {"a": [1.5, None]}}
+    plain, open_ = (
+        decode_page(as_json({"items": [DOCUMENTED | {"id": "a"} | rest], "cursor": None}), HERE)
+        for rest in ({}, more)
+    )
+    assert plain.text is not None
+    assert open_.text is not None
+    both = [*plain.sightings, *plain.sightings]
+    quick = parse_batch(both, [plain.text, plain.text])
+    assert quick is not None
+    assert quick.equals(to_batch([*plain.chats, *plain.chats]))
+    assert parse_batch(open_.sightings, [open_.text]) is None
+    assert type(open_.chats[0]).__name__ == "_OpenChat"
+    assert open_.chats[0].extra == '{"unread":1,"nested":{"a":[1.5,null]}}'
 
 
 @EXAMPLES

@@ -28,6 +28,7 @@ PAGES = {  # they are read, whatever is in them
     "nul_in_texts": page(b'{"id":"a\\u0000b","name":"\\u0000","folder":["\\u0000"]}'),
     "nested_900_in_unknown_field": record(b'"x":' + b"[" * 900 + b"]" * 900),
     "nested_900_in_folder": record(b'"folder":[' + b"[" * 900 + b"]" * 900 + b"]"),
+    "integer_of_5000_digits": record(b'"x":' + b"9" * 5000),
     "integer_of_30_digits": record(b'"type":' + b"9" * 30),
     "float_overflow": record(b'"unread_count":1e400'),
     "nan_and_infinity": record(b'"type":NaN,"unread_count":-Infinity'),
@@ -70,7 +71,6 @@ LIES = {  # each is an error
     "id_is_empty": page(b'{"id":""}'),
     "id_is_missing": page(CHAT + b',{"name":"x"}'),
     "nested_5000": record(b'"x":' + b"[" * 5000 + b"]" * 5000),
-    "integer_of_5000_digits": record(b'"x":' + b"9" * 5000),
 }
 
 if __name__ == "__main__":

@@ -223,7 +223,7 @@ class Reader:
         known = seen.add([sighting.id for sighting in page.sightings])
         walk.pages += 1
         walk.chats += len(page.sightings)
-        walk.accounts.update(chat.account_id for chat in page.sightings if chat.account_id)
+        walk.accounts.update([chat.account_id for chat in page.sightings if chat.account_id])
         news = len(known) < len(page.sightings)
         walk.progress = observe(walk.progress, timestamps, walk.plan, walk.started_at, news=news)
         self._on_page(len(page.sightings))

@@ -87,13 +87,12 @@ class Spool:
             self._adding = self._worker.submit(self._add, walk, pages)
 
     def _add(self, walk: int, pages: Sequence[Page]) -> None:
-        sightings = [sighting for page in pages for sighting in page.sightings]
         texts = [page.text for page in pages if page.text is not None]
-        batch = parse_batch(sightings, texts) if len(texts) == len(pages) else None
+        batch = parse_batch(texts) if len(texts) == len(pages) else None
         if batch is None:
             batch = to_batch([chat for page in pages for chat in page.chats])
         self._writer.write_batch(batch)
-        self._repeated.update(self._seen.add([sighting.id for sighting in sightings]))
+        self._repeated.update(self._seen.add(chat.id for page in pages for chat in page.sightings))
         self._walks.append(walk)
 
     def drop(self, walk: int) -> None:

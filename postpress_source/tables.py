@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
-from postpress_source.records import Chat, Sighting
+from postpress_source.records import Chat
 
 TEXT = pa.string()
 INSTANT = pa.timestamp("us", tz="UTC")
@@ -57,24 +57,21 @@ ELEMENTS = pa.schema(
 )
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SEEN = ("timestamp", "muted_until", "muted_forever")
-"""Columns that the API writes otherwise: they are made of sightings."""
-
 _IN_JSON = {"disabled_features": "disabledFeatures"}
+_FLAG = pa.uint8()
 
 
 def _records() -> pa.Schema:
     """Pages of records as the API writes them; each other field is an error."""
+    as_written = {pa.bool_(): _FLAG, INSTANT: TEXT}
     fields = [
-        (_IN_JSON.get(field.name, field.name), _FLAG if field.type == pa.bool_() else field.type)
+        (_IN_JSON.get(field.name, field.name), as_written.get(field.type, field.type))
         for field in CHATS
-        if field.name not in (*_SEEN, "extra")
+        if field.name not in ("muted_forever", "extra")
     ]
-    others = [(name, TEXT) for name in ("object", "timestamp", "muted_until")]
-    return pa.schema([("chats", pa.list_(pa.struct([*fields, *others])))])
+    return pa.schema([("chats", pa.list_(pa.struct([*fields, ("object", TEXT)])))])
 
 
-_FLAG = pa.uint8()
 _STRICT = pj.ParseOptions(_records(), newlines_in_values=True, unexpected_field_behavior="error")
 
 
@@ -84,7 +81,7 @@ def _instants(values: Sequence[Any]) -> pa.Array:
     return pa.array(spans, pa.duration("us")).view(INSTANT)
 
 
-def _column(field: pa.Field, chats: Sequence[Sighting]) -> pa.Array:
+def _column(field: pa.Field, chats: Sequence[Chat]) -> pa.Array:
     if field.name == "muted_forever":
         return pa.array([chat.muted_until == -1 for chat in chats], field.type)
     values = list(map(attrgetter(field.name), chats))
@@ -100,8 +97,8 @@ def to_batch(chats: Sequence[Chat]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([_column(field, chats) for field in CHATS], schema=CHATS)
 
 
-def parse_batch(sightings: Sequence[Sighting], texts: Iterable[bytes]) -> pa.RecordBatch | None:
-    """The same of JSON arrays of records and what was seen of them, mostly without Python's lock.
+def parse_batch(texts: Iterable[bytes]) -> pa.RecordBatch | None:
+    """The same of JSON arrays of records that are plain to see, without Python's lock.
 
     None if a value isn't what the reference page says, or there is a field that it doesn't name.
     """
@@ -111,13 +108,24 @@ def parse_batch(sightings: Sequence[Sighting], texts: Iterable[bytes]) -> pa.Rec
     options = pj.ReadOptions(use_threads=False, block_size=len(text) + 1)
     try:
         pages = pj.read_json(pa.BufferReader(text), options, _STRICT)["chats"]
+        records = pa.concat_arrays([page.flatten() for page in pages.chunks])
+        arrays = [_parsed(field, records) for field in CHATS]
     except pa.ArrowInvalid:
         return None
-    records = pa.concat_arrays([page.flatten() for page in pages.chunks])
     if not _is_documented(records):
         return None
-    arrays = [_parsed(field, records, sightings) for field in CHATS]
     return pa.RecordBatch.from_arrays(arrays, schema=CHATS)
+
+
+def _parsed(field: pa.Field, records: pa.StructArray) -> pa.Array:
+    if field.name == "extra":
+        return pa.nulls(len(records), field.type)
+    if field.name == "muted_forever":
+        return pc.fill_null(pc.equal(records.field("muted_until"), ""), pa.scalar(value=False))
+    written = records.field(_IN_JSON.get(field.name, field.name))
+    if field.name == "muted_until":
+        written = pc.if_else(pc.equal(written, ""), pa.scalar(None, TEXT), written)
+    return written.cast(field.type)
 
 
 def _is_documented(records: pa.StructArray) -> bool:
@@ -126,14 +134,6 @@ def _is_documented(records: pa.StructArray) -> bool:
     return all(flag["max"] in (0, 1, None) for flag in flags) and not any(
         values.null_count for values in lists
     )
-
-
-def _parsed(field: pa.Field, records: pa.StructArray, sightings: Sequence[Sighting]) -> pa.Array:
-    if field.name in _SEEN:
-        return _column(field, sightings)
-    if field.name == "extra":
-        return pa.nulls(len(records), field.type)
-    return records.field(_IN_JSON.get(field.name, field.name)).cast(field.type)
 
 
 def split_lists(table: pa.Table) -> dict[str, pa.Table]:
@@ -162,6 +162,8 @@ def _elements(ids: pa.ChunkedArray, lists: pa.ChunkedArray) -> pa.Table:
 
 def in_window(table: pa.Table, start: Any, end: Any) -> pa.Table:
     """The rows with a timestamp in [start, end) (a bound of None is open), and all without one."""
+    if start is None and end is None:
+        return table
     timestamp = table["timestamp"]
     keep = pc.is_valid(table["id"])
     if start is not None:

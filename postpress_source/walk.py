@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from operator import ge, gt
 from typing import Final
 
 from postpress_source.watermark import Memory
@@ -172,14 +173,14 @@ def observe(
         news: Whether the page had a chat that the walk hadn't met before.
     """
     known = [timestamp for timestamp in timestamps if timestamp is not None]
-    steps = list(zip([progress.last, *known], known, strict=False))
+    before = [progress.last or known[0], *known] if known else []
     newest = max([*known, *([progress.newest] if progress.newest else [])], default=None)
     head = None if newest is None else _before(min(newest, now), plan.lookback)
     return Progress(
         newest=newest,
         last=known[-1] if known else progress.last,
-        newest_first=progress.newest_first and all(a is None or a >= b for a, b in steps),
-        descents=progress.descents + sum(a is not None and a > b for a, b in steps),
+        newest_first=progress.newest_first and all(map(ge, before, known)),
+        descents=progress.descents + sum(map(gt, before, known)),
         pages_without_news=0 if news else progress.pages_without_news + bool(timestamps),
         empty_pages=0 if timestamps else progress.empty_pages + 1,
         below_head=progress.below_head or (bool(known) and head is not None and max(known) < head),

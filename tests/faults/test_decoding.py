@@ -73,7 +73,7 @@ def land(page: Page) -> pa.Table:
     instants = [seen.timestamp for seen in page.sightings]
     observe(Progress(), instants, Plan(Kind.FULL, ""), datetime.now(UTC))
     batch = to_batch(page.chats)
-    quick = None if page.text is None else parse_batch(page.sightings, [page.text])
+    quick = None if page.text is None else parse_batch([page.text])
     assert quick is None or quick.equals(batch)
     table = pa.Table.from_batches([batch], CHATS)
     table.validate(full=True)
@@ -241,11 +241,10 @@ def test_documented_pages_take_the_fast_way() -> None:
     )
     assert plain.text is not None
     assert open_.text is not None
-    both = [*plain.sightings, *plain.sightings]
-    quick = parse_batch(both, [plain.text, plain.text])
+    quick = parse_batch([plain.text, plain.text])
     assert quick is not None
     assert quick.equals(to_batch([*plain.chats, *plain.chats]))
-    assert parse_batch(open_.sightings, [open_.text]) is None
+    assert parse_batch([open_.text]) is None
     assert type(open_.chats[0]).__name__ == "_OpenChat"
     assert open_.chats[0].extra == '{"unread":1,"nested":{"a":[1.5,null]}}'
 

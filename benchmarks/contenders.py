@@ -36,7 +36,7 @@ class Contender:
         script: In `peers/`; takes the base URL, the key and a folder.
         arguments: What the script takes besides.
         shape: How what it leaves is read, a key of `landed.SHAPES`.
-        rounds: How often it runs; the slow ones less often.
+        rounds: How often it runs.
     """
 
     name: str
@@ -67,9 +67,9 @@ PEERS = (
         "rest_api",
         ("parquet",),
     ),
-    Contender("singer", "Singer tap, target-duckdb", "singer", "singer.py", "singer", rounds=1),
-    Contender("airbyte", "Airbyte CDK, to a file", "airbyte", "airbyte.py", "airbyte", rounds=1),
-    Contender("rest_api", "dlt rest_api, defaults", "dlt", "rest_api.py", "rest_api", rounds=1),
+    Contender("singer", "Singer tap, target-duckdb", "singer", "singer.py", "singer"),
+    Contender("airbyte", "Airbyte CDK, to a file", "airbyte", "airbyte.py", "airbyte"),
+    Contender("rest_api", "dlt rest_api, defaults", "dlt", "rest_api.py", "rest_api"),
 )
 
 

@@ -1,7 +1,8 @@
 """`make bench`: measure everything and print the tables.
 
 make bench QUICK=1    takes a tenth of the chats
-make bench KEEP=1     also writes results.json, first_load.svg and the tables in docs/benchmark.md
+make bench KEEP=1     also writes results.json, first_load.svg, and the tables in docs/benchmark.md
+                      and README.md
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ import json
 import os
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import report
 import scenarios
 from contenders import HERE, PACKAGES, PEERS, ROOT, make_environments, versions
 
-DOCS = ROOT / "docs" / "benchmark.md"
 MARKS = ("<!-- results -->\n", "<!-- end of results -->\n")
 
 
@@ -49,15 +50,15 @@ def main(*, quick: bool, keep: bool) -> None:
     results["large"] = large = scenarios.large(chats * 10)
     tell(report.large(large, first, chats * 10))
     if keep:
-        _write(results, "\n".join(parts), report.picture(first, chats))
+        (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+        (HERE / "first_load.svg").write_text(report.picture(first, chats))
+        _write(ROOT / "docs" / "benchmark.md", "\n" + "\n".join(parts) + "\n")
+        _write(ROOT / "README.md", report.in_short(first))
 
 
-def _write(results: dict[str, object], tables: str, picture: str) -> None:
-    (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-    (HERE / "first_load.svg").write_text(picture)
-    before, rest = DOCS.read_text().split(MARKS[0])
-    after = rest.split(MARKS[1])[1]
-    DOCS.write_text(before + MARKS[0] + "\n" + tables + "\n" + MARKS[1] + after)
+def _write(page: Path, tables: str) -> None:
+    before, rest = page.read_text().split(MARKS[0])
+    page.write_text(before + MARKS[0] + tables + MARKS[1] + rest.split(MARKS[1])[1])
 
 
 def _asked_for(name: str) -> bool:

@@ -20,6 +20,7 @@ from measure import Run, run
 from postpress_source.sandbox import serve_process
 
 ENV = "SOURCES__POSTPRESS__"
+ROUNDS = 3
 
 
 @contextmanager
@@ -74,32 +75,39 @@ def first_load(contenders: Sequence[Contender], chats: int) -> dict[str, Any]:
 
 
 def later_runs(chats: int) -> dict[str, Any]:
-    """Runs with nothing changed and about 1 % changed, then two full walks.
+    """Runs with nothing changed and about 1 % changed, then two full walks, and so on.
 
     The first full walk finds the changes that moved no timestamp, the second finds nothing.
     """
-    results: dict[str, Any] = {}
+    full_walk = {"FULL_WALK_EVERY": "PT0S"}
+    kinds: dict[str, dict[str, str]] = {
+        "nothing changed": {},
+        "1 % changed": {},
+        "full walk, silent changes": full_walk,
+        "full walk, nothing changed": full_walk,
+    }
+    done: dict[str, list[Run]] = {"first": [], **{name: [] for name in kinds}}
+    more: dict[str, list[dict[str, float]]] = {name: [] for name in kinds}
     now = datetime.now(UTC) - timedelta(days=1)  # room for time to pass in
     with serve_process(chats, now=now) as server, _folder() as folder:
-        results["first"] = _numbers([_ours(server.url, server.key, folder)])
-        for name, settings in (
-            ("nothing changed", {}),
-            ("1 % changed", {}),
-            ("full walk, silent changes", {"FULL_WALK_EVERY": "PT0S"}),
-            ("full walk, nothing changed", {"FULL_WALK_EVERY": "PT0S"}),
-        ):
+        done["first"].append(_ours(server.url, server.key, folder))
+        for name, settings in list(kinds.items()) * ROUNDS:
             if name == "1 % changed":
                 server.advance(timedelta(days=0.05))  # one event in three chats a day
-            before = server.stats()["requests"]
-            size = (folder / "chats.duckdb").stat().st_size
-            done = _numbers([_ours(server.url, server.key, folder, **settings)])
-            results[name] = done | {
-                "requests": server.stats()["requests"] - before,
-                "rows_written": _rows_written(folder),
-                "file_grew_mib": ((folder / "chats.duckdb").stat().st_size - size) / 2**20,
-            }
-        results["lost"] = compare(OURS.shape, folder, listed(server.url, server.key))
-    return results
+            requests, size = server.stats()["requests"], (folder / "chats.duckdb").stat().st_size
+            done[name].append(_ours(server.url, server.key, folder, **settings))
+            more[name].append(
+                {
+                    "requests": server.stats()["requests"] - requests,
+                    "rows_written": _rows_written(folder),
+                    "file_grew_mib": ((folder / "chats.duckdb").stat().st_size - size) / 2**20,
+                }
+            )
+        lost = compare(OURS.shape, folder, listed(server.url, server.key))
+    results: dict[str, Any] = {name: _numbers(runs) for name, runs in done.items()}
+    for name, each in more.items():
+        results[name] |= {key: median(one[key] for one in each) for key in each[0]}
+    return results | {"lost": lost}
 
 
 def _rows_written(folder: Path) -> int:
@@ -113,28 +121,32 @@ def _rows_written(folder: Path) -> int:
 
 
 def large(chats: int) -> dict[str, Any]:
-    """Ours and the floor, once, on ten times as many chats."""
-    results = {}
-    with serve_process(chats) as server, _folder() as folder:
-        for each in (FLOOR, OURS):
-            done = _run(each, server.url, server.key, folder / each.name)
-            if done.status:
-                raise RuntimeError(done.trouble)
-            results[each.name] = _numbers([done])
-    return results
+    """Ours and the floor, in turns, on ten times as many chats."""
+    done: dict[str, list[Run]] = {FLOOR.name: [], OURS.name: []}
+    with serve_process(chats) as server:
+        for _ in range(ROUNDS):
+            for each in (FLOOR, OURS):
+                with _folder() as folder:
+                    one = _run(each, server.url, server.key, folder)
+                if one.status:
+                    raise RuntimeError(one.trouble)
+                done[each.name].append(one)
+    return {name: _numbers(runs) for name, runs in done.items()}
 
 
 def latency(pages: int, accounts: int, latency_ms: int) -> dict[str, Any]:
     """One account page after page; then several, one after the other and side by side."""
-    results: dict[str, Any] = {"pages": pages, "accounts": accounts, "latency_ms": latency_ms}
-    with _even(1, pages * 250, latency_ms) as (url, key, _), _folder() as folder:
-        results["one"] = _numbers([_ours(url, key, folder)])
-    with _even(accounts, pages * 250 // 4, latency_ms) as (url, key, ids):
-        for name, parallel in (("one after the other", 1), ("side by side", accounts)):
-            with _folder() as folder:
+    done: dict[str, list[Run]] = {"one": [], "one after the other": [], "side by side": []}
+    for _ in range(ROUNDS):
+        with _even(1, pages * 250, latency_ms) as (url, key, _), _folder() as folder:
+            done["one"].append(_ours(url, key, folder))
+        with _even(accounts, pages * 250 // 4, latency_ms) as (url, key, ids):
+            for name, parallel in (("one after the other", 1), ("side by side", accounts)):
                 settings = {"ACCOUNT_ID": ",".join(ids), "PARALLEL_ACCOUNTS": str(parallel)}
-                results[name] = _numbers([_ours(url, key, folder, **settings)])
-    return results
+                with _folder() as folder:
+                    done[name].append(_ours(url, key, folder, **settings))
+    results: dict[str, Any] = {name: _numbers(runs) for name, runs in done.items()}
+    return {"pages": pages, "accounts": accounts, "latency_ms": latency_ms, **results}
 
 
 @contextmanager

@@ -39,6 +39,7 @@ from postpress_source.watermark import Memory
 logger = logging.getLogger("postpress_source")
 
 _BATCH_CHATS: Final = 2_000
+_BATCH_BYTES: Final = 4 * 2**20
 
 OnPage = Callable[[int], None]
 """Told of each page read, with its number of chats; called from the walk's thread."""
@@ -202,7 +203,7 @@ class Reader:
                 digested += 1
             timestamps = self._take(walk, page, seen)
             pending.append(page)
-            if sum(len(page.sightings) for page in pending) >= _BATCH_CHATS:
+            if _is_batch(pending):
                 self._spool.add(number, pending)
                 pending = []
             page_cursor = page.page_cursor
@@ -228,6 +229,12 @@ class Reader:
         walk.progress = observe(walk.progress, timestamps, walk.plan, walk.started_at, news=news)
         self._on_page(len(page.sightings))
         return timestamps
+
+
+def _is_batch(pages: Sequence[Page]) -> bool:
+    """Whether there is enough to convert at once, in chats or in bytes."""
+    chats = sum(len(page.sightings) for page in pages)
+    return chats >= _BATCH_CHATS or sum(len(page.text or b"") for page in pages) >= _BATCH_BYTES
 
 
 def _refuse_endless(walk: Walk, cycle: CycleDetector, page_cursor: str) -> None:

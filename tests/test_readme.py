@@ -1,6 +1,7 @@
 """The README says what is so: its commands run, its tables are the code's, its links work."""
 
 import base64
+import importlib
 import inspect
 import json
 import re
@@ -64,6 +65,20 @@ def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text())
     missing = [link for link in links if not (page.parent / link).exists()]
     assert missing == []
+
+
+def test_the_benchmarks_table_is_that_of_the_last_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    report = importlib.import_module("report")
+    results = json.loads((ROOT / "benchmarks" / "results.json").read_text())
+    marks = "<!-- results -->\n", "<!-- end of results -->\n"
+    assert README.split(marks[0])[1].split(marks[1])[0] == report.in_short(results["first_load"])
+    page = (ROOT / "docs" / "benchmark.md").read_text()
+    assert report.first_load(results["first_load"], 100_000) in page
+    assert report.later_runs(results["later_runs"]) in page
+    assert report.large(results["large"], results["first_load"], 1_000_000) in page
+    picture = (ROOT / "benchmarks" / "first_load.svg").read_text()
+    assert picture == report.picture(results["first_load"], 100_000)
 
 
 def outline(printed: str) -> str:

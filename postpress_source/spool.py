@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from postpress_source.answers import Page
 from postpress_source.tables import CHATS, TEXT, parse_batch, to_batch
 
-TABLE_BYTES: Final = 8 * 2**20
+TABLE_BYTES: Final = 4 * 2**20
 _BITMAP_BYTES: Final = 8 * 2**20
 
 
@@ -107,6 +107,7 @@ class Spool:
         """
         self._adding.result()
         self._writer.close()
+        del self._seen
         last = self._last_places()
         repeated = pa.array(last, TEXT)
         pending: list[pa.RecordBatch] = []

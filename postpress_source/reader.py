@@ -38,7 +38,7 @@ from postpress_source.watermark import Memory
 
 logger = logging.getLogger("postpress_source")
 
-_BATCH_CHATS: Final = 8_000
+_BATCH_CHATS: Final = 2_000
 _BATCH_BYTES: Final = 4 * 2**20
 
 OnPage = Callable[[int], None]

@@ -29,6 +29,7 @@ from postpress_source.errors import (
     documented_error,
 )
 from postpress_source.records import (
+    DECODING_ERRORS,
     Chat,
     MissingIdError,
     Sighting,
@@ -114,7 +115,7 @@ def decode_page(body: bytes, place: Place) -> Page:
     for decode in _DECODERS:
         try:
             envelope: _Items | _Data = decode(body)
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        except DECODING_ERRORS:
             continue
         text = bytes(envelope.records)
         sightings = see(text) if _is_plain(envelope) else None

@@ -18,6 +18,9 @@ from typing import Annotated, Any
 
 import msgspec
 
+DECODING_ERRORS = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
+"""What msgspec raises of bytes that aren't JSON, or not of the type asked for."""
+
 _Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _Flag = Annotated[int, msgspec.Meta(ge=0, le=1)]
 _Forever = Annotated[int, msgspec.Meta(ge=-1, le=-1)]
@@ -25,7 +28,7 @@ _Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class Sighting(msgspec.Struct, gc=False):
-    """What a walk needs to know of a chat, and what the API writes otherwise than the table.
+    """What a walk needs to know of a chat, and `muted_until`, which Arrow couldn't check.
 
     `muted_until` is -1 (for ever), an aware datetime, or None.
     """
@@ -70,7 +73,6 @@ class _OpenChat(Chat, forbid_unknown_fields=False, gc=False):
 
 
 _FIELDS = frozenset(field.encode_name for field in msgspec.structs.fields(Chat))
-_NOT_JUST_THAT = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 _sightings = msgspec.json.Decoder(list[Sighting]).decode
 _chats = msgspec.json.Decoder(list[Chat]).decode
 _open_chats = msgspec.json.Decoder(list[_OpenChat]).decode
@@ -86,7 +88,7 @@ def see(text: bytes) -> list[Sighting] | None:
         sightings = _sightings(text)
         if not text.isascii():
             text.decode()
-    except _NOT_JUST_THAT:
+    except DECODING_ERRORS:
         return None
     return None if _reach_the_edge(sightings) else sightings
 
@@ -100,11 +102,11 @@ def decode_chats(text: bytes) -> Sequence[Chat]:
     """
     try:
         return _chats(text)
-    except _NOT_JUST_THAT:
+    except DECODING_ERRORS:
         pass
     try:
         return _keep_rest(_open_chats(text), _raw_records(text))
-    except _NOT_JUST_THAT:
+    except DECODING_ERRORS:
         return [to_chat(record) for record in loads(text)]
 
 
@@ -137,7 +139,7 @@ def loads(body: bytes) -> Any:
     """
     try:
         return msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except DECODING_ERRORS:
         pass
     try:
         return json.loads(

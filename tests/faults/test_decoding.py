@@ -17,6 +17,7 @@ from postpress_source.answers import Page, Place, UnreadableError, decode_page, 
 from postpress_source.errors import PostpressContractError, PostpressError
 from postpress_source.pace import Budget, asked_wait
 from postpress_source.records import Chat, MissingIdError, loads, to_chat
+from postpress_source.sandbox import generate_world
 from postpress_source.tables import CHATS, parse_batch, split_lists, to_batch
 from postpress_source.walk import Kind, Plan, Progress, observe
 from tests.faults.corpus.make import LIES, PAGES
@@ -247,6 +248,18 @@ def test_documented_pages_take_the_fast_way() -> None:
     assert parse_batch([open_.text]) is None
     assert type(open_.chats[0]).__name__ == "_OpenChat"
     assert open_.chats[0].extra == '{"unread":1,"nested":{"a":[1.5,null]}}'
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
+def test_the_sandboxs_pages_take_the_fast_way(separators: tuple[str, str]) -> None:
+    records = generate_world(1_000, seed=1).relist()
+    assert {chat["muted_until"] == -1 for chat in records} == {True, False}
+    body = json.dumps({"items": records, "cursor": None}, separators=separators).encode()
+    page = decode_page(body, HERE)
+    assert page.text is not None
+    quick = parse_batch([page.text])
+    assert quick is not None
+    assert quick.equals(to_batch(page.chats))
 
 
 @EXAMPLES

@@ -43,18 +43,26 @@ class Landing:
     """Hands tables to dlt in the shape that the current destination keeps exact.
 
     To be used inside the running resource.
+
+    Args:
+        load_id: The load package.
+        replaces: Whether chats that are there twice are to be there once.
+
+    Attributes:
+        handed_over: Whether any table of chats has been, be it one without rows.
     """
 
-    def __init__(self, load_id: str) -> None:
+    def __init__(self, load_id: str, *, replaces: bool = False) -> None:
         self._resource = dlt.current.resource()
         self._schema: Schema = dlt.current.source_schema()
-        self._strategies = _merge_strategies(self._resource)
+        self._strategies = merge_strategies(self._resource)
         self._array_tables = self._strategies is None or "delete-insert" in self._strategies
         self._load_id = load_id
         self._first_load = "chats" not in self._schema.tables
-        self._inserts = self._first_load and _can_insert_only(self._strategies, self._schema)
+        self._appends = self._first_load and _can_append(self._strategies, self._schema)
+        self._replaces = replaces
         self._refuses_nul = _refuses_nul()
-        self._handed = False
+        self.handed_over = False
         self._file_formats = _file_formats(self._resource)
         self._chosen: set[str] = set()
         if self._array_tables:
@@ -71,7 +79,7 @@ class Landing:
         """The items to yield for tables of chats with their lists; nothing for no tables."""
         for table in tables:
             yield from self._items(self._split(table))
-        if self._first_load and not self._handed:
+        if self._first_load and not self.handed_over:
             yield from self._items(self._split(CHATS_ARROW.empty_table()))
 
     def hand_over_ledger(self, table: pa.Table) -> Any:
@@ -105,10 +113,10 @@ class Landing:
     def _items(self, parts: dict[str, pa.Table]) -> Iterator[Any]:
         for name, rows in parts.items():
             # the first one even if empty: the merge looks for what is no longer there
-            if rows.num_rows or not self._handed:
+            if rows.num_rows or not self.handed_over:
                 self._choose_files(name, empty=not rows.num_rows)
                 yield rows if name == "chats" else dlt.mark.with_table_name(rows, name)
-        self._handed = True
+        self.handed_over = True
 
     def _choose_files(self, table: str, *, empty: bool = False) -> None:
         if self._file_formats is None or table in self._chosen:
@@ -126,19 +134,23 @@ class Landing:
         # Delta's merge knows both sides' account_id; BigQuery can't qualify a column by a path.
         column = "account_id" if self._array_tables else "{table}.account_id"
         gone = f"{column} IN ({quoted})" if quoted else _NOTHING
-        hints = _INSERT_ONLY if self._inserts else _merge_hints(self._strategies, gone)
+        if self._appends:
+            hints: dict[str, Any] = {"write_disposition": "append"}
+        else:
+            strategies = ["delete-insert"] if self._replaces else self._strategies
+            hints = {"write_disposition": "merge", **_merge_hints(strategies, gone)}
         _update_table(self._schema, name="chats", resource="chats", **hints)
+        for name in ARRAY_TABLES if self._array_tables else ():
+            disposition = hints["write_disposition"]
+            _update_table(self._schema, name=name, parent="chats", write_disposition=disposition)
 
 
-_INSERT_ONLY: Final = {"x-merge-strategy": "insert-only"}
-
-
-def _can_insert_only(strategies: list[str] | None, schema: Schema) -> bool:
+def _can_append(strategies: list[str] | None, schema: Schema) -> bool:
     """Whether the destination has no table `chats`; that the schema has none doesn't say so.
 
     Another pipeline may have made it, or the schema may not have been restored.
     """
-    if not {"cdc", "delete-insert", "insert-only"} <= set(strategies or ()):
+    if not {"cdc", "delete-insert"} <= set(strategies or ()):
         return False
     try:
         # not the public destination_client(): the pipeline doesn't know a schema this new
@@ -213,7 +225,7 @@ def _without_nul(table: pa.Table) -> pa.Table:
     return table
 
 
-def _merge_strategies(resource: DltResource) -> list[str] | None:
+def merge_strategies(resource: DltResource) -> list[str] | None:
     """What the destination's merge offers for the resource's table; None without a destination."""
     capabilities = _capabilities()
     if capabilities is None:

@@ -19,6 +19,7 @@ from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
 
 from postpress_source.arguments import Filters, check_instant
 from postpress_source.client import PostpressClient
+from postpress_source.doubles import has_doubles, remember_load
 from postpress_source.errors import PostpressAccountError, PostpressArgumentError
 from postpress_source.landing import Landing
 from postpress_source.ledger import ledger
@@ -31,6 +32,7 @@ from postpress_source.walk import (
     accounts_to_walk,
     kind_of,
     plan_backfill,
+    plan_replacement,
     plan_walk,
     remember,
     remember_failure,
@@ -109,17 +111,20 @@ class Sync:
         scope = self._filters.scope(window.start if window.end is None else None)
         memories = read_memories(state, scope)
         now = datetime.now(UTC)
+        doubled = window.end is None and has_doubles(state)
         with closing(Spool()) as spool, closing(self._client):
             table_exists = "chats" in dlt.current.source_schema().tables
             reader = Reader(
                 self._client, spool, self._filters, _report(), table_exists=table_exists
             )
-            walks = self._read(reader, memories, window, now)
+            walks = self._read(reader, memories, window, now, doubled=doubled)
             after = {} if window.end else _memories_after(walks, now)
             load_id = _load_id()
-            landing = Landing(load_id)
+            landing = Landing(load_id, replaces=doubled)
             tables = (in_window(table, window.start, window.end) for table in spool.tables())
             yield from landing.hand_over(table for table in tables if table.num_rows)
+            if landing.handed_over:
+                remember_load(state, load_id)
             for walk in walks:
                 walk.whole = self._wholly_read(walk, window, spool.drifted)
             yield landing.hand_over_ledger(_ledger(walks, after, scope, load_id))
@@ -131,10 +136,20 @@ class Sync:
         _advance(timestamp, run_watermark(after.values()))
 
     def _read(
-        self, reader: Reader, memories: dict[str, Memory], window: Window, now: datetime
+        self,
+        reader: Reader,
+        memories: dict[str, Memory],
+        window: Window,
+        now: datetime,
+        *,
+        doubled: bool = False,
     ) -> list[Walk]:
         units = self._filters.account_ids or (ALL_VISIBLE,)
-        walks = [self._walk(unit, memories.get(unit), window, now) for unit in units]
+        plans = [self._plan(memories.get(unit), window, now, doubled=doubled) for unit in units]
+        walks = [
+            Walk(unit or None, plan, memories.get(unit), now)
+            for unit, plan in zip(units, plans, strict=True)
+        ]
         _run_all(reader, self._client, walks, self._parallel)
         if not self._filters.account_ids:
             walks[0].unsure = _unsure_accounts(reader, walks[0])
@@ -144,18 +159,18 @@ class Sync:
             raise _all_sick(sick)
         return walks
 
-    def _walk(self, unit: str, memory: Memory | None, window: Window, now: datetime) -> Walk:
+    def _plan(self, memory: Memory | None, window: Window, now: datetime, *, doubled: bool) -> Plan:
         if window.end is not None and window.start is not None:
-            plan = plan_backfill(memory, window.start, self._lookback)
-        else:
-            plan = plan_walk(
-                memory,
-                now,
-                lookback=self._lookback,
-                full_walk_every=self._full_walk_every,
-                start=window.start,
-            )
-        return Walk(unit or None, plan, memory, now)
+            return plan_backfill(memory, window.start, self._lookback)
+        if doubled:
+            return plan_replacement(memory, self._lookback)
+        return plan_walk(
+            memory,
+            now,
+            lookback=self._lookback,
+            full_walk_every=self._full_walk_every,
+            start=window.start,
+        )
 
     def _read_accounts_beside(self, reader: Reader, walk: Walk, now: datetime) -> list[Walk]:
         """Walks of accounts that a head walk of all visible ones met and had never read."""

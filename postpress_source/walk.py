@@ -98,6 +98,12 @@ def plan_walk(
     )
 
 
+def plan_replacement(memory: Memory | None, lookback: timedelta) -> Plan:
+    """A full walk whose rows take the place of what landed twice."""
+    watermark = memory.watermark if memory else None
+    return Plan(Kind.FULL, "rows landed twice: a load was cut off", watermark, lookback=lookback)
+
+
 def plan_backfill(memory: Memory | None, start: datetime, lookback: timedelta) -> Plan:
     """A walk down to `start` (inclusive), or to the end where the order isn't proved."""
     proved = memory is not None and memory.newest_first

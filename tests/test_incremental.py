@@ -486,12 +486,12 @@ def test_a_first_run_into_tables_that_others_filled_merges_all_the_same(
     another.run(inbox.source())
     inbox.pipeline.activate()
     assert inbox.is_equal()
-    assert _strategy(another) == "cdc"
-    assert _strategy(inbox.pipeline) == "insert-only"
+    assert _disposition(another) == "merge"
+    assert _disposition(inbox.pipeline) == "append"
 
 
-def _strategy(pipeline: dlt.Pipeline) -> Any:
-    return pipeline.default_schema.tables["chats"].get("x-merge-strategy")
+def _disposition(pipeline: dlt.Pipeline) -> Any:
+    return pipeline.default_schema.tables["chats"].get("write_disposition")
 
 
 @pytest.mark.parametrize("gives_up", [True, False])

@@ -1,0 +1,256 @@
+"""A load that is cut off between an insert's commit and dlt's note of it, and is then run again."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import dlt
+import pytest
+from dlt.destinations.exceptions import DestinationConnectionError
+from dlt.destinations.impl.duckdb.duck import DuckDbCopyJob
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+from postpress_source import doubles, postpress_source
+from postpress_source.sandbox import Sandbox, World, WorldOptions, serve
+from tests.proof.landed import as_landed, landed_chats, select
+from tests.proof.warehouse import Row, expected_row
+
+KEYS = {"chats": "id", "chats__folder": "_dlt_id", "chats__disabled_features": "_dlt_id"}
+
+# The process dies when the insert into one table has been committed.
+DIE = """
+import os, sys
+import dlt
+from dlt.destinations.impl.duckdb.duck import DuckDbCopyJob
+from postpress_source import postpress_source
+
+url, folder, table = sys.argv[1:]
+run = DuckDbCopyJob.run
+
+def run_and_die(job):
+    run(job)
+    if job._parsed_file_name.table_name == table:
+        os._exit(9)
+
+DuckDbCopyJob.run = run_and_die
+pipeline = dlt.pipeline(
+    "doubles",
+    destination=dlt.destinations.duckdb(f"{folder}/inbox.duckdb"),
+    dataset_name="postpress",
+    pipelines_dir=f"{folder}/pipelines",
+)
+pipeline.run(postpress_source(api_key="pp_live_0123456789ab", base_url=url, limit=10))
+"""
+
+
+@pytest.fixture
+def world() -> World:
+    world = World(WorldOptions())
+    for account in ("a1", "a2"):
+        world.connect_account("LINKEDIN", id=account, history=0)
+    for number in range(60):
+        at = world.now - timedelta(hours=number)
+        account = f"a{number % 2 + 1}"
+        lists: dict[str, Any] = {"folder": ["one", "two"], "disabledFeatures": ["reply"]}
+        world.new_chat(account, id=f"c{number}", at=at, **lists)
+    return world
+
+
+@pytest.fixture
+def sandbox(world: World) -> Iterator[Sandbox]:
+    with serve(world) as server:
+        yield server
+
+
+def open_pipeline(folder: Path) -> dlt.Pipeline:
+    return dlt.pipeline(
+        "doubles",
+        destination=dlt.destinations.duckdb(str(folder / "inbox.duckdb")),
+        dataset_name="postpress",
+        pipelines_dir=str(folder / "pipelines"),
+    )
+
+
+def source(sandbox: Sandbox, **arguments: Any) -> Any:
+    return postpress_source(
+        api_key="pp_live_0123456789ab", base_url=sandbox.url, limit=10, **arguments
+    )
+
+
+def die_loading(table: str, sandbox: Sandbox, folder: Path) -> None:
+    died = subprocess.run(
+        [sys.executable, "-c", DIE, sandbox.url, str(folder), table],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        check=False,
+    )
+    assert died.returncode == 9
+
+
+def doubled(pipeline: dlt.Pipeline) -> bool:
+    """Whether any table has a row twice."""
+    return any(
+        len(rows) != len({row[key] for row in rows})
+        for table, key in KEYS.items()
+        for rows in [select(pipeline, f"SELECT {key} FROM {table}")]  # noqa: S608
+    )
+
+
+def is_equal(pipeline: dlt.Pipeline, world: World) -> bool:
+    listed = {chat["id"]: as_landed(expected_row(chat)) for chat in world.relist()}
+    return not doubled(pipeline) and landed_chats(pipeline) == listed
+
+
+def last_walk(pipeline: dlt.Pipeline) -> Row:
+    return select(pipeline, "SELECT * FROM chat_walks ORDER BY started_at")[-1]
+
+
+def bring_new_chats(world: World) -> None:
+    for _ in range(20):
+        world.new_chat("a1", at=world.now, folder=["new", "newer"], disabledFeatures=["reply"])
+
+
+@pytest.mark.parametrize("table", KEYS)
+@pytest.mark.parametrize("later", [False, True], ids=["first load", "later load"])
+def test_the_run_after_a_process_died_replaces_what_landed_twice(
+    world: World, sandbox: Sandbox, tmp_path: Path, table: str, later: bool
+) -> None:
+    if later:
+        open_pipeline(tmp_path).run(source(sandbox))
+        bring_new_chats(world)
+    die_loading(table, sandbox, tmp_path)
+    pipeline = open_pipeline(tmp_path)
+    pipeline.run()  # what the dead process left, and nothing else
+    assert doubled(pipeline), "else there is nothing to mend"
+    pipeline = open_pipeline(tmp_path)
+    pipeline.run(source(sandbox))
+    assert last_walk(pipeline)["reason"] == "rows landed twice: a load was cut off"
+    assert is_equal(pipeline, world)
+    world.receive_message("c30")
+    for _ in range(2):
+        pipeline.run(source(sandbox))
+        assert last_walk(pipeline)["kind"] == "head"
+        assert is_equal(pipeline, world)
+
+
+def lose_the_acknowledgement(monkeypatch: pytest.MonkeyPatch, table: str) -> None:
+    """The next insert into a table is committed, and its connection breaks before that is known."""
+    run = DuckDbCopyJob.run
+    lost: list[str] = []
+
+    def run_and_lose(job: DuckDbCopyJob) -> None:
+        run(job)
+        if job._parsed_file_name.table_name == table and not lost:
+            lost.append(table)
+            raise DestinationConnectionError("duckdb", "postpress", "broken pipe", OSError())
+
+    monkeypatch.setattr(DuckDbCopyJob, "run", run_and_lose)
+
+
+def test_the_run_after_a_lost_acknowledgement_replaces_what_landed_twice(
+    world: World, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One and the same run loads the rows twice, and ends well."""
+    pipeline = open_pipeline(tmp_path)
+    lose_the_acknowledgement(monkeypatch, "chats")
+    pipeline.run(source(sandbox))
+    assert doubled(pipeline)
+    pipeline.run(source(sandbox))
+    assert is_equal(pipeline, world)
+
+
+def test_a_load_that_failed_and_was_called_again_in_the_same_process(
+    world: World, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOAD__RAISE_ON_MAX_RETRIES", "1")
+    pipeline = open_pipeline(tmp_path)
+    lose_the_acknowledgement(monkeypatch, "chats")
+    pipeline.extract(source(sandbox))
+    pipeline.normalize()
+    with pytest.raises(PipelineStepFailed):
+        pipeline.load()
+    pipeline.load()
+    assert doubled(pipeline)
+    pipeline.run(source(sandbox))
+    assert is_equal(pipeline, world)
+
+
+def test_a_backfill_leaves_it_to_the_next_run(
+    world: World, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = open_pipeline(tmp_path)
+    lose_the_acknowledgement(monkeypatch, "chats__folder")
+    pipeline.run(source(sandbox))
+    backfill = source(sandbox)
+    start = world.now - timedelta(hours=50)
+    end = world.now - timedelta(hours=40)
+    backfill.chats.apply_hints(
+        incremental=dlt.sources.incremental("timestamp", initial_value=start, end_value=end)
+    )
+    pipeline.run(backfill)
+    assert doubled(pipeline)
+    pipeline.run(source(sandbox))
+    assert is_equal(pipeline, world)
+
+
+def test_versions_that_the_user_has_appended_are_no_doubles(
+    world: World, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    pipeline = open_pipeline(tmp_path)
+    for _ in range(3):
+        world.receive_message("c30")
+        pipeline.extract(source(sandbox), write_disposition="append")
+        pipeline.normalize()
+        pipeline.load()
+    assert doubled(pipeline)
+    assert last_walk(pipeline)["kind"] == "head"
+
+
+def test_the_tables_are_not_asked_where_the_trace_says_enough(
+    world: World, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    count = doubles._count_doubles
+
+    def count_and_note() -> int | None:
+        asked.append(1)
+        return count()
+
+    monkeypatch.setattr(doubles, "_count_doubles", count_and_note)
+    pipeline = open_pipeline(tmp_path)
+    for _ in range(2):
+        pipeline.run(source(sandbox))
+        bring_new_chats(world)
+    assert not asked
+    for step in (lambda: pipeline.extract(source(sandbox)), pipeline.normalize, pipeline.load):
+        step()
+    assert not asked, "the load before went through in one go"
+    for _ in range(2):
+        pipeline.run(source(sandbox))
+        assert len(asked) == 1, "of this one, nobody can tell"
+    assert is_equal(pipeline, world)
+
+
+def test_a_destination_that_cannot_be_asked_is_asked_by_the_next_run(
+    world: World, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = open_pipeline(tmp_path)
+    lose_the_acknowledgement(monkeypatch, "chats")
+    pipeline.run(source(sandbox))
+    database, aside = tmp_path / "inbox.duckdb", tmp_path / "aside"
+    database.rename(aside)
+    database.mkdir()
+    bring_new_chats(world)
+    pipeline.extract(source(sandbox))
+    pipeline.normalize()
+    database.rmdir()
+    aside.rename(database)
+    pipeline.load()
+    assert doubled(pipeline)
+    pipeline.run(source(sandbox))
+    assert is_equal(pipeline, world)

@@ -1,6 +1,7 @@
 """How rows land: the shape of the arrays and the merge, by what the destination says it can do.
 
-Tables that don't exist yet are only inserted into, which takes the least memory. After that:
+Tables that don't exist yet are appended to: half the work, for there is nothing to merge with.
+After that:
 
 the destination's merge offers     arrays                     chats that are gone
 cdc (DuckDB, PostgreSQL, ...)      tables of their own        deleted by a walk to the end

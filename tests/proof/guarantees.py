@@ -81,7 +81,14 @@ GUARANTEES: Final = (
         "failed run",
         "A run dies, in mid-walk or after it, before its load is complete.",
         Right.HEAD,
-        "Rows, ledger and state land together or not at all.",
+        "Rows, ledger and state are one load: dlt ends it before anything new is read, or the run "
+        "begins where the last good one ended.",
+    ),
+    Guarantee(
+        "doubles",
+        "A load is cut off between an insert and dlt's note of it, and dlt runs the insert again.",
+        Right.HEAD,
+        "That run looks for rows that are there twice, and a full walk lands in their place.",
     ),
     Guarantee(
         "new machine",

@@ -220,6 +220,8 @@ STORIES: Final[dict[str, tuple[Story, dict[str, Any]]]] = {
 READS_ON: Final = {"other order", "healed account"}
 ELSEWHERE: Final = {
     "new machine": "tests/test_incremental.py: test_a_new_machine_goes_on",
+    "doubles": "tests/test_doubles.py: "
+    "test_the_run_after_a_process_died_replaces_what_landed_twice",
     "in between": "tests/proof/test_guarantees.py: test_what_was_between_two_walks_is_nowhere",
 }
 

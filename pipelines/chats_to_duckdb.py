@@ -33,6 +33,8 @@ def main() -> None:
             full_walk_every=timedelta(0) if options.full else timedelta(days=1),
             **connection,
         )
+        if pipeline.has_pending_data:
+            pipeline.run()  # what a run that was cut off has left comes first
         # each sandbox is another world, so what an earlier one left behind is dropped
         anew: dict[str, Any] = {"refresh": "drop_sources"} if options.sandbox else {}
         pipeline.run(source, **anew)

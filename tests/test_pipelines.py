@@ -7,18 +7,44 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from postpress_source.sandbox import generate_world, serve
+
 ROOT = Path(__file__).parent.parent
 
 
-def run(script: str, folder: Path, *options: str) -> str:
+# Runs a script, and dies when the insert into `chats` has been committed.
+DIE = """
+import os, runpy, sys
+from dlt.destinations.impl.duckdb.duck import DuckDbCopyJob
+
+run = DuckDbCopyJob.run
+
+def run_and_die(job):
+    run(job)
+    if job._parsed_file_name.table_name == "chats":
+        os._exit(9)
+
+DuckDbCopyJob.run = run_and_die
+runpy.run_path(sys.argv.pop(1), run_name="__main__")
+"""
+
+
+def run(script: str, folder: Path, *options: str, url: str = "", dies: bool = False) -> str:
+    settings = {"SOURCES__POSTPRESS__BASE_URL": url, "SOURCES__POSTPRESS__API_KEY": "pp_live_x"}
     ran = subprocess.run(
-        [sys.executable, "-W", "ignore", str(ROOT / "pipelines" / script), *options],
+        [
+            *(sys.executable, "-W", "ignore"),
+            *(("-c", DIE) if dies else ()),
+            *(str(ROOT / "pipelines" / script), *options),
+        ],
         cwd=folder,
-        env={"HOME": str(folder), "PYTHONPATH": str(ROOT), "DLT_DATA_DIR": str(folder / "dlt")},
+        env={"HOME": str(folder), "PYTHONPATH": str(ROOT), "DLT_DATA_DIR": str(folder / "dlt")}
+        | (settings if url else {}),
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
     )
+    assert ran.returncode == (9 if dies else 0), ran.stderr
     return ran.stdout
 
 
@@ -40,6 +66,18 @@ def test_a_table_format_is_one_option_away(tmp_path: Path, table_format: str) ->
     run("chats_to_parquet.py", tmp_path, "--sandbox", "--table-format", table_format)
     metadata = {"delta": "_delta_log", "iceberg": "metadata"}[table_format]
     assert list((tmp_path / "postpress_files" / "postpress" / "chats" / metadata).iterdir())
+
+
+def test_one_run_ends_what_was_cut_off_and_brings_what_is_new(tmp_path: Path) -> None:
+    world = generate_world(200, 2)
+    with serve(world) as sandbox:
+        run("chats_to_duckdb.py", tmp_path, url=sandbox.url, dies=True)
+        world.new_chat(id="new")
+        run("chats_to_duckdb.py", tmp_path, url=sandbox.url)
+    with duckdb.connect(str(tmp_path / "inbox.duckdb"), read_only=True) as connection:
+        chats = connection.sql("SELECT id FROM postpress.chats").fetchall()
+    assert sorted(chats) == sorted((chat["id"],) for chat in world.relist())
+    assert ("new",) in chats
 
 
 def test_a_second_run_on_duckdb_takes_the_place_of_the_first(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from typing import Any, Final
 
 import dlt
 from dlt.common.exceptions import DltException
-from dlt.common.pipeline import LoadInfo
+from dlt.common.pipeline import ExtractInfo, LoadInfo
+from dlt.pipeline.trace import PipelineStepTrace
 
 from postpress_source.columns import ARRAY_TABLES
 from postpress_source.landing import merge_strategies
@@ -51,18 +52,23 @@ def remember_load(state: dict[str, Any], load_id: str) -> None:
 
 
 def _went_through_in_one_go(load_id: str) -> bool:
-    """Whether the last trace is of one `run` that read the load and loaded it, no part twice."""
+    """Whether one and the same process extracted and loaded it, and no part of it twice.
+
+    A trace is of one process: dlt adds nothing to what an earlier one has left.
+    """
     trace = dlt.current.pipeline().last_trace
     steps = [] if trace is None else trace.steps
-    infos = {step.step: step.step_info for step in steps if step.step_exception is None}
-    if len(infos) < len(steps) or "run" not in infos:
-        return False
-    extracted, loaded = infos.get("extract"), infos.get("load")
-    if extracted is None or load_id not in extracted.loads_ids or not isinstance(loaded, LoadInfo):
-        return False
-    packages = [package for package in loaded.load_packages if package.load_id == load_id]
+    extracted = [n for n, step in enumerate(steps) if _is_extract_of(load_id, step)]
+    since = steps[extracted[0] :] if extracted else []
+    loads = [step.step_info for step in since if isinstance(step.step_info, LoadInfo)]
+    packages = [p for load in loads for p in load.load_packages if p.load_id == load_id]
     jobs = [job for package in packages for job in package.jobs["completed_jobs"]]
-    return bool(jobs) and not any(job.job_file_info.retry_count for job in jobs)
+    again = [job for job in jobs if job.job_file_info.retry_count]
+    return bool(jobs) and not again and not any(step.step_exception for step in since)
+
+
+def _is_extract_of(load_id: str, step: PipelineStepTrace) -> bool:
+    return isinstance(step.step_info, ExtractInfo) and load_id in step.step_info.loads_ids
 
 
 def _count_doubles() -> int | None:

@@ -14,6 +14,7 @@ nothing (plain files)              list columns in chats      every version is a
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, cast
 
@@ -23,10 +24,8 @@ import pyarrow.compute as pc
 from dlt.common.configuration.container import Container
 from dlt.common.data_writers.writers import resolve_best_writer_spec
 from dlt.common.destination import DestinationCapabilitiesContext
-from dlt.common.exceptions import DltException
 from dlt.common.schema import Schema
 from dlt.common.schema.typing import TPartialTableSchema
-from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.extract import DltResource
 
 from postpress_source.columns import ARRAY_TABLES, LEDGER
@@ -47,23 +46,31 @@ class Landing:
 
     Args:
         load_id: The load package.
+        no_table: Whether the destination certainly has no `chats` yet. That the schema has none
+            doesn't say so: another pipeline may have made it, or the schema wasn't restored.
         replaces: Whether chats that are there twice are to be there once.
 
     Attributes:
-        handed_over: Whether any table of chats has been, be it one without rows.
+        rows: How many rows were handed over, by table; empty if nothing was.
+        appends: Whether they are appended, to tables that didn't exist.
     """
 
-    def __init__(self, load_id: str, *, replaces: bool = False) -> None:
+    def __init__(self, load_id: str, *, no_table: bool = False, replaces: bool = False) -> None:
         self._resource = dlt.current.resource()
         self._schema: Schema = dlt.current.source_schema()
         self._strategies = merge_strategies(self._resource)
         self._array_tables = self._strategies is None or "delete-insert" in self._strategies
         self._load_id = load_id
         self._first_load = "chats" not in self._schema.tables
-        self._appends = self._first_load and _can_append(self._strategies, self._schema)
+        self.appends = (
+            self._first_load
+            and no_table
+            and self._resource.write_disposition == "merge"
+            and {"cdc", "delete-insert"} <= set(self._strategies or ())
+        )
         self._replaces = replaces
         self._refuses_nul = _refuses_nul()
-        self.handed_over = False
+        self.rows: Counter[str] = Counter()
         self._file_formats = _file_formats(self._resource)
         self._chosen: set[str] = set()
         if self._array_tables:
@@ -80,7 +87,7 @@ class Landing:
         """The items to yield for tables of chats with their lists; nothing for no tables."""
         for table in tables:
             yield from self._items(self._split(table))
-        if self._first_load and not self.handed_over:
+        if self._first_load and not self.rows:
             yield from self._items(self._split(CHATS_ARROW.empty_table()))
 
     def hand_over_ledger(self, table: pa.Table) -> Any:
@@ -112,12 +119,13 @@ class Landing:
         return tables
 
     def _items(self, parts: dict[str, pa.Table]) -> Iterator[Any]:
+        first = not self.rows
         for name, rows in parts.items():
             # the first one even if empty: the merge looks for what is no longer there
-            if rows.num_rows or not self.handed_over:
+            if rows.num_rows or first:
+                self.rows[name] += rows.num_rows
                 self._choose_files(name, empty=not rows.num_rows)
                 yield rows if name == "chats" else dlt.mark.with_table_name(rows, name)
-        self.handed_over = True
 
     def _choose_files(self, table: str, *, empty: bool = False) -> None:
         if self._file_formats is None or table in self._chosen:
@@ -135,7 +143,7 @@ class Landing:
         # Delta's merge knows both sides' account_id; BigQuery can't qualify a column by a path.
         column = "account_id" if self._array_tables else "{table}.account_id"
         gone = f"{column} IN ({quoted})" if quoted else _NOTHING
-        if self._appends:
+        if self.appends:
             hints: dict[str, Any] = {"write_disposition": "append"}
         else:
             strategies = ["delete-insert"] if self._replaces else self._strategies
@@ -144,22 +152,6 @@ class Landing:
         for name in ARRAY_TABLES if self._array_tables else ():
             disposition = hints["write_disposition"]
             _update_table(self._schema, name=name, parent="chats", write_disposition=disposition)
-
-
-def _can_append(strategies: list[str] | None, schema: Schema) -> bool:
-    """Whether the destination has no table `chats`; that the schema has none doesn't say so.
-
-    Another pipeline may have made it, or the schema may not have been restored.
-    """
-    if not {"cdc", "delete-insert"} <= set(strategies or ()):
-        return False
-    try:
-        # not the public destination_client(): the pipeline doesn't know a schema this new
-        client = dlt.current.pipeline()._get_destination_clients(schema)[0]  # noqa: SLF001
-        with client:
-            return isinstance(client, SqlJobClientBase) and not client.get_storage_table("chats")[0]
-    except DltException:  # no connection from here, as in a run that only extracts
-        return False
 
 
 def _merge_hints(strategies: list[str] | None, gone: str) -> dict[str, Any]:

@@ -19,12 +19,12 @@ from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
 
 from postpress_source.arguments import Filters, check_instant
 from postpress_source.client import PostpressClient
-from postpress_source.doubles import has_doubles, remember_load
 from postpress_source.errors import PostpressAccountError, PostpressArgumentError
 from postpress_source.landing import Landing
 from postpress_source.ledger import ledger
 from postpress_source.reader import OnPage, Reader, Walk
 from postpress_source.spool import Spool
+from postpress_source.standing import look, remember_load
 from postpress_source.tables import in_window
 from postpress_source.walk import (
     Kind,
@@ -111,20 +111,20 @@ class Sync:
         scope = self._filters.scope(window.start if window.end is None else None)
         memories = read_memories(state, scope)
         now = datetime.now(UTC)
-        doubled = window.end is None and has_doubles(state)
         with closing(Spool()) as spool, closing(self._client):
+            standing = look(state, may_walk=window.end is None)
             table_exists = "chats" in dlt.current.source_schema().tables
             reader = Reader(
                 self._client, spool, self._filters, _report(), table_exists=table_exists
             )
-            walks = self._read(reader, memories, window, now, doubled=doubled)
+            walks = self._read(reader, memories, window, now, replaces=standing.walk)
             after = {} if window.end else _memories_after(walks, now)
             load_id = _load_id()
-            landing = Landing(load_id, replaces=doubled)
+            landing = Landing(load_id, no_table=standing.no_table, replaces=standing.doubles > 0)
             tables = (in_window(table, window.start, window.end) for table in spool.tables())
             yield from landing.hand_over(table for table in tables if table.num_rows)
-            if landing.handed_over:
-                remember_load(state, load_id)
+            if landing.rows:
+                remember_load(state, load_id, landing.rows if landing.appends else {})
             for walk in walks:
                 walk.whole = self._wholly_read(walk, window, spool.drifted)
             yield landing.hand_over_ledger(_ledger(walks, after, scope, load_id))
@@ -142,10 +142,10 @@ class Sync:
         window: Window,
         now: datetime,
         *,
-        doubled: bool = False,
+        replaces: bool = False,
     ) -> list[Walk]:
         units = self._filters.account_ids or (ALL_VISIBLE,)
-        plans = [self._plan(memories.get(unit), window, now, doubled=doubled) for unit in units]
+        plans = [self._plan(memories.get(unit), window, now, replaces=replaces) for unit in units]
         walks = [
             Walk(unit or None, plan, memories.get(unit), now)
             for unit, plan in zip(units, plans, strict=True)
@@ -159,10 +159,12 @@ class Sync:
             raise _all_sick(sick)
         return walks
 
-    def _plan(self, memory: Memory | None, window: Window, now: datetime, *, doubled: bool) -> Plan:
+    def _plan(
+        self, memory: Memory | None, window: Window, now: datetime, *, replaces: bool
+    ) -> Plan:
         if window.end is not None and window.start is not None:
             return plan_backfill(memory, window.start, self._lookback)
-        if doubled:
+        if replaces:
             return plan_replacement(memory, self._lookback)
         return plan_walk(
             memory,

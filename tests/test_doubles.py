@@ -16,7 +16,7 @@ from dlt.destinations.exceptions import DestinationConnectionError
 from dlt.destinations.impl.duckdb.duck import DuckDbCopyJob
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from postpress_source import doubles, postpress_source
+from postpress_source import postpress_source, standing
 from postpress_source.sandbox import Sandbox, World, WorldOptions, serve
 from tests.proof.landed import as_landed, landed_chats, select
 from tests.proof.warehouse import Row, expected_row
@@ -211,22 +211,23 @@ def test_versions_that_the_user_has_appended_are_no_doubles(
     assert last_walk(pipeline)["kind"] == "head"
 
 
-def test_the_tables_are_not_asked_where_the_trace_says_enough(
+def test_the_destination_is_asked_only_where_the_trace_does_not_say_enough(
     world: World, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[int] = []
-    count = doubles._count_doubles
+    asked: list[Any] = []
+    ask = standing._ask
 
-    def count_and_note() -> int | None:
-        asked.append(1)
-        return count()
+    def ask_and_note(note: Any) -> standing.Standing | None:
+        asked.append(note)
+        return ask(note)
 
-    monkeypatch.setattr(doubles, "_count_doubles", count_and_note)
+    monkeypatch.setattr(standing, "_ask", ask_and_note)
     pipeline = open_pipeline(tmp_path)
-    for _ in range(2):
+    for _ in range(4):
         pipeline.run(source(sandbox))
         bring_new_chats(world)
-    assert not asked
+    first = {"rows": {"chats": 60, "chats__folder": 120, "chats__disabled_features": 60}}
+    assert asked == [None, first], "at the start, and what was appended"
     for _ in range(2):
         pipeline.extract(source(sandbox))
         pipeline.normalize()
@@ -234,12 +235,12 @@ def test_the_tables_are_not_asked_where_the_trace_says_enough(
         bring_new_chats(world)
     pipeline.extract(source(sandbox))
     pipeline.normalize()
-    assert not asked, "step by step is in one go, too"
+    assert len(asked) == 2, "step by step is in one go, too"
     pipeline = open_pipeline(tmp_path)  # as another process does
     pipeline.load()
     for _ in range(2):
         pipeline.run(source(sandbox))
-        assert len(asked) == 1, "of this one, nobody can tell"
+        assert len(asked) == 3, "of this one, nobody can tell"
     assert is_equal(pipeline, world)
 
 

@@ -1,0 +1,171 @@
+"""What the destination has before a run: whether there is a table yet, and rows that landed twice.
+
+Rows land twice where a load is cut off between an insert's commit and dlt's note of it. dlt runs
+such an insert again, be it into the staging table, and then its merge inserts both copies (dlt
+1.31: `gen_upsert_sql` doesn't look for copies, `gen_merge_sql` tells them apart by the row key,
+which is the same). Or two pipelines fill the same new table at once. Such rows are found by the
+next run, and replaced by what it reads. To be used inside the running resource.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import dlt
+from dlt.common.pipeline import ExtractInfo, LoadInfo
+from dlt.destinations.exceptions import DatabaseUndefinedRelation
+from dlt.destinations.job_client_impl import SqlJobClientBase
+from dlt.destinations.sql_client import SqlClientBase
+from dlt.pipeline.trace import PipelineStepTrace
+
+from postpress_source.columns import ARRAY_TABLES
+from postpress_source.landing import merge_strategies
+
+logger = logging.getLogger("postpress_source")
+
+KEYS: Final = {"chats": "id"} | dict.fromkeys(ARRAY_TABLES, "_dlt_id")
+_WALKS: Final = 3
+"""Full walks for the sake of doubled rows, at most: what is left then isn't listed any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the destination has.
+
+    Attributes:
+        no_table: Certainly no `chats`; False if unknown.
+        doubles: Rows too many in the tables; 0 if unknown.
+        walk: Whether a full walk is called for, to replace them.
+    """
+
+    no_table: bool = False
+    doubles: int = 0
+    walk: bool = False
+
+
+def look(state: dict[str, Any], *, may_walk: bool) -> Standing:
+    """What the destination has, as far as this can matter to the run; notes it in `state`.
+
+    The destination isn't asked if all that was loaded since the last look went through in one go,
+    as dlt's trace shows. Where it can't be asked, the next run does.
+
+    Args:
+        state: The resource's.
+        may_walk: Whether the run can be a full walk.
+    """
+    note = state.get("landed")
+    if note is not None and _is_settled(note):
+        state["landed"] = note if "versions" in note else {}
+        return Standing()
+    standing = _ask(note)
+    state.pop("landed", None)
+    if standing is None:
+        return Standing()
+    if not standing.doubles:
+        state.pop("walks_for_doubles", None)
+        state["landed"] = {}
+        return standing
+    walks = state.get("walks_for_doubles", 0)
+    walk = may_walk and walks < _WALKS
+    if walk:
+        state["walks_for_doubles"] = walks + 1
+    logger.warning(
+        "%d rows of chats and of their arrays are in the tables twice: a load was cut off, and dlt "
+        "ran it again. %s",
+        standing.doubles,
+        "The whole list is read now, and lands in their place."
+        if walk
+        else "Those of them that this run reads are replaced.",
+    )
+    return replace(standing, walk=walk)
+
+
+def remember_load(state: dict[str, Any], load_id: str, appended: Mapping[str, int]) -> None:
+    """Note that rows were handed over, for `look` in the next run.
+
+    Args:
+        state: The resource's.
+        load_id: The load package.
+        appended: How many rows each table has now if nobody else writes; empty if unknown.
+    """
+    note = state.get("landed")
+    if dlt.current.resource().write_disposition == "append" or "versions" in (note or ()):
+        state["landed"] = {"versions": True}  # every one is the user's own wish
+    elif appended:
+        state["landed"] = {"rows": dict(appended)}
+    elif note == {}:
+        state["landed"] = {"load_id": load_id}
+    else:
+        state.pop("landed", None)
+
+
+def _is_settled(note: Mapping[str, Any]) -> bool:
+    """Whether there is nothing to look for: by choice, or since nothing can have landed twice."""
+    if "load_id" in note:
+        return _went_through_in_one_go(note["load_id"])
+    return "rows" not in note
+
+
+def _went_through_in_one_go(load_id: str) -> bool:
+    """Whether one and the same process extracted and loaded it, and no part of it twice.
+
+    A trace is of one process: dlt adds nothing to what an earlier one has left.
+    """
+    trace = dlt.current.pipeline().last_trace
+    steps = [] if trace is None else trace.steps
+    extracted = [n for n, step in enumerate(steps) if _is_extract_of(load_id, step)]
+    since = steps[extracted[0] :] if extracted else []
+    loads = [step.step_info for step in since if isinstance(step.step_info, LoadInfo)]
+    packages = [p for load in loads for p in load.load_packages if p.load_id == load_id]
+    jobs = [job for package in packages for job in package.jobs["completed_jobs"]]
+    again = [job for job in jobs if job.job_file_info.retry_count]
+    return bool(jobs) and not again and not any(step.step_exception for step in since)
+
+
+def _is_extract_of(load_id: str, step: PipelineStepTrace) -> bool:
+    return isinstance(step.step_info, ExtractInfo) and load_id in step.step_info.loads_ids
+
+
+def _ask(note: Mapping[str, Any] | None) -> Standing | None:
+    """Ask the destination; None if it can't be asked.
+
+    Tables that aren't merged by SQL have no row twice: a file lands again in its place.
+    """
+    rows = note.get("rows", {}) if note else {}
+    strategies = merge_strategies(dlt.current.resource())
+    if strategies is None:
+        return None
+    if "delete-insert" not in strategies:
+        return Standing()
+    schema = dlt.current.source_schema()
+    try:
+        # not the public sql_client(): the pipeline doesn't know a schema this new
+        client = dlt.current.pipeline()._get_destination_clients(schema)[0]  # noqa: SLF001
+        with client:
+            if note is None and isinstance(client, SqlJobClientBase):
+                exists, _ = client.get_storage_table("chats")
+                if not exists:
+                    return Standing(no_table=True)
+            sql: SqlClientBase[Any] = client.sql_client  # type: ignore[attr-defined]
+            return Standing(doubles=sum(_doubles(sql, name, rows.get(name)) for name in KEYS))
+    except Exception as error:  # noqa: BLE001 - drivers' own, where dlt doesn't wrap them
+        logger.info("What the destination has can't be told from here: %s", type(error).__name__)
+        return None
+
+
+def _doubles(client: SqlClientBase[Any], table: str, expected: int | None) -> int:
+    """Rows too many; none if there are as many as expected."""
+    name = client.make_qualified_table_name(table)
+    try:
+        ((rows,),) = client.execute_sql(f"SELECT COUNT(*) FROM {name}") or [(0,)]  # noqa: S608
+        if rows == expected:
+            return 0
+        key = client.escape_column_name(KEYS[table])
+        query = f"SELECT COUNT(DISTINCT {key}) FROM {name}"  # noqa: S608
+        ((different,),) = client.execute_sql(query) or [(rows,)]
+    except DatabaseUndefinedRelation:
+        return 0
+    return int(rows - different)

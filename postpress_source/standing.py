@@ -73,8 +73,8 @@ def look(state: dict[str, Any], *, may_walk: bool) -> Standing:
     if walk:
         state["walks_for_doubles"] = walks + 1
     logger.warning(
-        "%d rows of chats and of their arrays are in the tables twice: a load was cut off, and dlt "
-        "ran it again. %s",
+        "Of the rows of chats and of their arrays, %d are in the tables twice: a load was cut off, "
+        "and dlt ran it again. %s",
         standing.doubles,
         "The whole list is read now, and lands in their place."
         if walk

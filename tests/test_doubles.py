@@ -68,10 +68,10 @@ def sandbox(world: World) -> Iterator[Sandbox]:
         yield server
 
 
-def open_pipeline(folder: Path) -> dlt.Pipeline:
+def open_pipeline(folder: Path, name: str = "doubles", destination: Any = None) -> dlt.Pipeline:
     return dlt.pipeline(
-        "doubles",
-        destination=dlt.destinations.duckdb(str(folder / "inbox.duckdb")),
+        name,
+        destination=destination or dlt.destinations.duckdb(str(folder / "inbox.duckdb")),
         dataset_name="postpress",
         pipelines_dir=str(folder / "pipelines"),
     )
@@ -262,3 +262,68 @@ def test_a_destination_that_cannot_be_asked_is_asked_by_the_next_run(
     assert doubled(pipeline)
     pipeline.run(source(sandbox))
     assert is_equal(pipeline, world)
+
+
+def test_a_driver_that_raises_its_own_error_ends_no_extract(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """dlt wraps DuckDB's, and by far not all others."""
+    nowhere = dlt.destinations.sqlalchemy(f"sqlite:///{tmp_path}")
+    pipeline = open_pipeline(tmp_path, destination=nowhere)
+    for _ in range(2):
+        pipeline.extract(source(sandbox))
+    assert len(pipeline.list_extracted_load_packages()) == 2
+
+
+@pytest.mark.parametrize("name", ["doubles", "another"])
+def test_a_pipeline_without_a_state_looks_as_well(
+    world: World, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The load that doubled rows was given up, and its state with it; or another takes over."""
+    monkeypatch.setenv("LOAD__RAISE_ON_MAX_RETRIES", "1")
+    pipeline = open_pipeline(tmp_path)
+    lose_the_acknowledgement(monkeypatch, "chats")
+    with pytest.raises(PipelineStepFailed):
+        pipeline.run(source(sandbox))
+    lose_the_acknowledgement(monkeypatch, "chats")
+    with pytest.raises(PipelineStepFailed):
+        pipeline.run()
+    pipeline.abort_packages()
+    assert doubled(pipeline)
+    pipeline = open_pipeline(tmp_path, name)
+    for _ in range(2):
+        pipeline.run(source(sandbox))
+        assert is_equal(pipeline, world)
+
+
+def test_two_pipelines_that_fill_new_tables_at_once(
+    world: World, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    destination = dlt.destinations.duckdb(str(tmp_path / "inbox.duckdb"))
+    first, second = (open_pipeline(tmp_path, name, destination) for name in ("first", "second"))
+    first.extract(source(sandbox))
+    first.normalize()
+    second.run(source(sandbox))
+    first.load()
+    assert doubled(first)
+    first.run(source(sandbox))
+    assert is_equal(first, world)
+
+
+def test_what_is_not_listed_any_more_calls_for_three_walks_at_most(
+    world: World, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = open_pipeline(tmp_path)
+    lose_the_acknowledgement(monkeypatch, "chats")
+    pipeline.run(source(sandbox))
+    world.disconnect_account("a2", None)
+    kinds = []
+    for _ in range(5):
+        pipeline.run(source(sandbox))
+        kinds.append(last_walk(pipeline)["kind"])
+    assert kinds == ["full", "full", "full", "head", "head"]
+    assert doubled(pipeline)
+    world.connect_account("LINKEDIN", id="a2", history=0)
+    for _ in range(2):
+        pipeline.run(source(sandbox, full_walk_every=timedelta(0)))
+        assert is_equal(pipeline, world)

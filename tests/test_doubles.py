@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import dlt
@@ -17,13 +19,13 @@ from dlt.destinations.impl.duckdb.duck import DuckDbCopyJob
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from postpress_source import postpress_source, standing
-from postpress_source.sandbox import Sandbox, World, WorldOptions, serve
+from postpress_source.sandbox import Sandbox, World, WorldOptions, generate_world, serve
 from tests.proof.landed import as_landed, landed_chats, select
 from tests.proof.warehouse import Row, expected_row
 
 KEYS = {"chats": "id", "chats__folder": "_dlt_id", "chats__disabled_features": "_dlt_id"}
 
-# The process dies when the insert into one table has been committed.
+# The process dies when the insert into one table has been committed, if one is named.
 DIE = """
 import os, sys
 import dlt
@@ -38,14 +40,15 @@ def run_and_die(job):
     if job._parsed_file_name.table_name == table:
         os._exit(9)
 
-DuckDbCopyJob.run = run_and_die
+if table:
+    DuckDbCopyJob.run = run_and_die
 pipeline = dlt.pipeline(
     "doubles",
     destination=dlt.destinations.duckdb(f"{folder}/inbox.duckdb"),
     dataset_name="postpress",
     pipelines_dir=f"{folder}/pipelines",
 )
-pipeline.run(postpress_source(api_key="pp_live_0123456789ab", base_url=url, limit=10))
+pipeline.run(postpress_source(api_key="pp_live_0123456789ab", base_url=url, limit=250))
 """
 
 
@@ -77,19 +80,29 @@ def open_pipeline(folder: Path, name: str = "doubles", destination: Any = None) 
     )
 
 
-def source(sandbox: Sandbox, **arguments: Any) -> Any:
-    return postpress_source(
-        api_key="pp_live_0123456789ab", base_url=sandbox.url, limit=10, **arguments
+def source(sandbox: Sandbox, limit: int = 10, **arguments: Any) -> Any:
+    return postpress_source("pp_live_0123456789ab", sandbox.url, limit=limit, **arguments)
+
+
+def start_run(sandbox: Sandbox, folder: Path, table: str = "") -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-c", DIE, sandbox.url, str(folder), table],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )
 
 
 def die_loading(table: str, sandbox: Sandbox, folder: Path) -> None:
-    died = subprocess.run(
-        [sys.executable, "-c", DIE, sandbox.url, str(folder), table],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        check=False,
-    )
-    assert died.returncode == 9
+    assert start_run(sandbox, folder, table).wait() == 9
+
+
+def kill_in_load(run: subprocess.Popen[bytes], folder: Path, delay: float) -> None:
+    """Kill a run some time after its load has begun to insert."""
+    packages = folder / "pipelines" / "doubles" / "load" / "normalized"
+    while run.poll() is None and not list(packages.glob("*/started_jobs/*")):
+        time.sleep(0.002)
+    time.sleep(delay)
+    run.kill()
+    run.wait()
 
 
 def doubled(pipeline: dlt.Pipeline) -> bool:
@@ -136,6 +149,26 @@ def test_the_run_after_a_process_died_replaces_what_landed_twice(
         pipeline.run(source(sandbox))
         assert last_walk(pipeline)["kind"] == "head"
         assert is_equal(pipeline, world)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(20))
+def test_a_load_that_is_killed_anywhere(tmp_path: Path, seed: int) -> None:
+    """`pytest -m slow -s` says how many of them doubled rows."""
+    random = Random(seed)
+    world = generate_world(20_000, 3)
+    with serve(world) as sandbox:
+        if seed % 2:
+            open_pipeline(tmp_path).run(source(sandbox, limit=250))
+            for _ in range(2_000):
+                world.new_chat(at=world.now, folder=["new", "newer"], disabledFeatures=["reply"])
+        kill_in_load(start_run(sandbox, tmp_path), tmp_path, random.uniform(0, 0.3))
+        pipeline = open_pipeline(tmp_path)
+        if pipeline.has_pending_data:
+            pipeline.run()
+            print("doubled" if doubled(pipeline) else "as it was")
+        open_pipeline(tmp_path).run(source(sandbox, limit=250))
+    assert is_equal(pipeline, world)
 
 
 def lose_the_acknowledgement(monkeypatch: pytest.MonkeyPatch, table: str) -> None:

@@ -14,34 +14,25 @@ from typing import Any
 
 import dlt
 import pytest
-from dlt.destinations.exceptions import DestinationConnectionError
-from dlt.destinations.impl.duckdb.duck import DuckDbCopyJob
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from postpress_source import postpress_source, standing
 from postpress_source.sandbox import Sandbox, World, WorldOptions, generate_world, serve
+from tests.cut_off import lost_acknowledgements
 from tests.proof.landed import as_landed, landed_chats, select
 from tests.proof.warehouse import Row, expected_row
 
 KEYS = {"chats": "id", "chats__folder": "_dlt_id", "chats__disabled_features": "_dlt_id"}
 
-# The process dies when the insert into one table has been committed, if one is named.
-DIE = """
-import os, sys
+# A run that dies when the insert into one table has been committed, if one is named.
+RUN = """
+import sys
 import dlt
-from dlt.destinations.impl.duckdb.duck import DuckDbCopyJob
 from postpress_source import postpress_source
+from tests.cut_off import die_after_insert
 
 url, folder, table = sys.argv[1:]
-run = DuckDbCopyJob.run
-
-def run_and_die(job):
-    run(job)
-    if job._parsed_file_name.table_name == table:
-        os._exit(9)
-
-if table:
-    DuckDbCopyJob.run = run_and_die
+die_after_insert(table)
 pipeline = dlt.pipeline(
     "doubles",
     destination=dlt.destinations.duckdb(f"{folder}/inbox.duckdb"),
@@ -86,7 +77,7 @@ def source(sandbox: Sandbox, limit: int = 10, **arguments: Any) -> Any:
 
 def start_run(sandbox: Sandbox, folder: Path, table: str = "") -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-c", DIE, sandbox.url, str(folder), table],
+        [sys.executable, "-c", RUN, sandbox.url, str(folder), table],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )
 
@@ -171,28 +162,19 @@ def test_a_load_that_is_killed_anywhere(tmp_path: Path, seed: int) -> None:
     assert is_equal(pipeline, world)
 
 
-def lose_the_acknowledgement(monkeypatch: pytest.MonkeyPatch, table: str) -> None:
-    """The next insert into a table is committed, and its connection breaks before that is known."""
-    run = DuckDbCopyJob.run
-    lost: list[str] = []
-
-    def run_and_lose(job: DuckDbCopyJob) -> None:
-        run(job)
-        if job._parsed_file_name.table_name == table and not lost:
-            lost.append(table)
-            raise DestinationConnectionError("duckdb", "postpress", "broken pipe", OSError())
-
-    monkeypatch.setattr(DuckDbCopyJob, "run", run_and_lose)
+def load_twice(sandbox: Sandbox, folder: Path, table: str = "chats") -> dlt.Pipeline:
+    """A pipeline whose first run loaded a table's rows twice, and ended well."""
+    pipeline = open_pipeline(folder)
+    with lost_acknowledgements(table):
+        pipeline.run(source(sandbox))
+    assert doubled(pipeline)
+    return pipeline
 
 
 def test_the_run_after_a_lost_acknowledgement_replaces_what_landed_twice(
-    world: World, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: World, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    """One and the same run loads the rows twice, and ends well."""
-    pipeline = open_pipeline(tmp_path)
-    lose_the_acknowledgement(monkeypatch, "chats")
-    pipeline.run(source(sandbox))
-    assert doubled(pipeline)
+    pipeline = load_twice(sandbox, tmp_path)
     pipeline.run(source(sandbox))
     assert is_equal(pipeline, world)
 
@@ -202,10 +184,9 @@ def test_a_load_that_failed_and_was_called_again_in_the_same_process(
 ) -> None:
     monkeypatch.setenv("LOAD__RAISE_ON_MAX_RETRIES", "1")
     pipeline = open_pipeline(tmp_path)
-    lose_the_acknowledgement(monkeypatch, "chats")
     pipeline.extract(source(sandbox))
     pipeline.normalize()
-    with pytest.raises(PipelineStepFailed):
+    with lost_acknowledgements("chats"), pytest.raises(PipelineStepFailed):
         pipeline.load()
     pipeline.load()
     assert doubled(pipeline)
@@ -214,11 +195,9 @@ def test_a_load_that_failed_and_was_called_again_in_the_same_process(
 
 
 def test_a_backfill_leaves_it_to_the_next_run(
-    world: World, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: World, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    pipeline = open_pipeline(tmp_path)
-    lose_the_acknowledgement(monkeypatch, "chats__folder")
-    pipeline.run(source(sandbox))
+    pipeline = load_twice(sandbox, tmp_path, "chats__folder")
     backfill = source(sandbox)
     start = world.now - timedelta(hours=50)
     end = world.now - timedelta(hours=40)
@@ -278,11 +257,9 @@ def test_the_destination_is_asked_only_where_the_trace_does_not_say_enough(
 
 
 def test_a_destination_that_cannot_be_asked_is_asked_by_the_next_run(
-    world: World, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: World, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    pipeline = open_pipeline(tmp_path)
-    lose_the_acknowledgement(monkeypatch, "chats")
-    pipeline.run(source(sandbox))
+    pipeline = load_twice(sandbox, tmp_path)
     database, aside = tmp_path / "inbox.duckdb", tmp_path / "aside"
     database.rename(aside)
     database.mkdir()
@@ -315,12 +292,9 @@ def test_a_pipeline_without_a_state_looks_as_well(
     """The load that doubled rows was given up, and its state with it; or another takes over."""
     monkeypatch.setenv("LOAD__RAISE_ON_MAX_RETRIES", "1")
     pipeline = open_pipeline(tmp_path)
-    lose_the_acknowledgement(monkeypatch, "chats")
-    with pytest.raises(PipelineStepFailed):
-        pipeline.run(source(sandbox))
-    lose_the_acknowledgement(monkeypatch, "chats")
-    with pytest.raises(PipelineStepFailed):
-        pipeline.run()
+    for data in (source(sandbox), None):
+        with lost_acknowledgements("chats"), pytest.raises(PipelineStepFailed):
+            pipeline.run(data)
     pipeline.abort_packages()
     assert doubled(pipeline)
     pipeline = open_pipeline(tmp_path, name)
@@ -344,11 +318,9 @@ def test_two_pipelines_that_fill_new_tables_at_once(
 
 
 def test_what_is_not_listed_any_more_calls_for_three_walks_at_most(
-    world: World, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: World, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    pipeline = open_pipeline(tmp_path)
-    lose_the_acknowledgement(monkeypatch, "chats")
-    pipeline.run(source(sandbox))
+    pipeline = load_twice(sandbox, tmp_path)
     world.disconnect_account("a2", None)
     kinds = []
     for _ in range(5):

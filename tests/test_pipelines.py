@@ -14,17 +14,10 @@ ROOT = Path(__file__).parent.parent
 
 # Runs a script, and dies when the insert into `chats` has been committed.
 DIE = """
-import os, runpy, sys
-from dlt.destinations.impl.duckdb.duck import DuckDbCopyJob
+import runpy, sys
+from tests.cut_off import die_after_insert
 
-run = DuckDbCopyJob.run
-
-def run_and_die(job):
-    run(job)
-    if job._parsed_file_name.table_name == "chats":
-        os._exit(9)
-
-DuckDbCopyJob.run = run_and_die
+die_after_insert("chats")
 runpy.run_path(sys.argv.pop(1), run_name="__main__")
 """
 

@@ -6,13 +6,16 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
 from postpress_source.errors import PostpressArgumentError
 from postpress_source.transport import ApiKey
+
+if TYPE_CHECKING:  # the command line starts without dlt
+    import dlt
 
 PROVIDERS: Final = (
     "WHATSAPP",
@@ -72,6 +75,34 @@ class Filters:
             "before": self.before,
             "after": self.after,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The user's range of `timestamp`, UTC: [start, end), a bound of None is open."""
+
+    start: datetime | None
+    end: datetime | None
+
+    @classmethod
+    def of(cls, timestamp: dlt.sources.incremental[datetime]) -> Window:
+        """The incremental's `initial_value` and `end_value`."""
+        if timestamp.last_value_func is not max:
+            raise PostpressArgumentError("incremental(last_value_func=...) must be max")
+        start, end = (
+            None if value is None else check_instant(name, value)
+            for name, value in (
+                ("initial_value", timestamp.initial_value),
+                ("end_value", timestamp.end_value),
+            )
+        )
+        if start is not None and end is not None and start >= end:
+            raise PostpressArgumentError(
+                f"The range from initial_value {start} to end_value {end} is empty",
+                next_step="initial_value must be earlier than end_value. A scheduler that gives "
+                "an empty data interval needs a data-interval timetable.",
+            )
+        return cls(start, end)
 
 
 def check_filters(

@@ -81,7 +81,7 @@ class Landing:
                     write_disposition=self._resource.write_disposition,
                     create_table_variant=True,
                 )
-        self._delete_missing(())
+        self._choose_merge(())
 
     def hand_over(self, tables: Iterable[pa.Table]) -> Iterator[Any]:
         """The items to yield for tables of chats with their lists; nothing for no tables."""
@@ -107,7 +107,7 @@ class Landing:
             whole_accounts: Accounts whose every chat was handed over: what the destination has of
                 them besides is gone at the source, and is deleted where the merge can.
         """
-        self._delete_missing(sorted(whole_accounts))
+        self._choose_merge(sorted(whole_accounts))
 
     def _split(self, table: pa.Table) -> dict[str, pa.Table]:
         """The rows of each table, as the destination takes them."""
@@ -136,7 +136,7 @@ class Landing:
             hints |= {"table_name": table, "create_table_variant": True}
         self._resource.apply_hints(**hints)
 
-    def _delete_missing(self, accounts: Iterable[str]) -> None:
+    def _choose_merge(self, accounts: Iterable[str]) -> None:
         if self._resource.write_disposition != "merge":
             return  # the user's own choice stands
         quoted = ", ".join(f"'{account}'" for account in accounts if _PLAIN_ID.fullmatch(account))
@@ -149,8 +149,8 @@ class Landing:
             strategies = ["delete-insert"] if self._replaces else self._strategies
             hints = {"write_disposition": "merge", **_merge_hints(strategies, gone)}
         _update_table(self._schema, name="chats", resource="chats", **hints)
+        disposition = hints["write_disposition"]
         for name in ARRAY_TABLES if self._array_tables else ():
-            disposition = hints["write_disposition"]
             _update_table(self._schema, name=name, parent="chats", write_disposition=disposition)
 
 

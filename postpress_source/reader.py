@@ -25,7 +25,6 @@ from postpress_source.spool import SeenIds, Spool
 from postpress_source.walk import (
     MAX_EMPTY_PAGES,
     MAX_PAGES_WITHOUT_NEWS,
-    CycleDetector,
     Kind,
     Plan,
     Progress,
@@ -81,6 +80,24 @@ class Walk:
     head: str = ""
     unchanged: bool = False
     error: PostpressAccountError | None = None
+
+
+@dataclass(slots=True)
+class CycleDetector:
+    """Notices a repeated or circling cursor within a few pages, remembering one (Brent's)."""
+
+    kept: str = ""
+    steps: int = 0
+    power: int = 1
+
+    def repeats(self, page_cursor: str) -> bool:
+        """Whether this cursor has come before; call it with each cursor in turn."""
+        if page_cursor == self.kept:
+            return True
+        self.steps += 1
+        if self.steps == self.power:
+            self.kept, self.steps, self.power = page_cursor, 0, self.power * 2
+        return False
 
 
 class Reader:

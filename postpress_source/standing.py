@@ -26,7 +26,7 @@ from postpress_source.landing import merge_strategies
 
 logger = logging.getLogger("postpress_source")
 
-KEYS: Final = {"chats": "id"} | dict.fromkeys(ARRAY_TABLES, "_dlt_id")
+_KEYS: Final = {"chats": "id"} | dict.fromkeys(ARRAY_TABLES, "_dlt_id")
 _WALKS: Final = 3
 """Full walks for the sake of doubled rows, at most: what is left then isn't listed any more."""
 
@@ -150,7 +150,7 @@ def _ask(note: Mapping[str, Any] | None) -> Standing | None:
                 if not exists:
                     return Standing(no_table=True)
             sql: SqlClientBase[Any] = client.sql_client  # type: ignore[attr-defined]
-            return Standing(doubles=sum(_doubles(sql, name, rows.get(name)) for name in KEYS))
+            return Standing(doubles=sum(_doubles(sql, name, rows.get(name)) for name in _KEYS))
     except Exception as error:  # noqa: BLE001 - drivers' own, where dlt doesn't wrap them
         logger.info("What the destination has can't be told from here: %s", type(error).__name__)
         return None
@@ -163,7 +163,7 @@ def _doubles(client: SqlClientBase[Any], table: str, expected: int | None) -> in
         ((rows,),) = client.execute_sql(f"SELECT COUNT(*) FROM {name}") or [(0,)]  # noqa: S608
         if rows == expected:
             return 0
-        key = client.escape_column_name(KEYS[table])
+        key = client.escape_column_name(_KEYS[table])
         query = f"SELECT COUNT(DISTINCT {key}) FROM {name}"  # noqa: S608
         ((different,),) = client.execute_sql(query) or [(rows,)]
     except DatabaseUndefinedRelation:

@@ -10,16 +10,16 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dlt
 from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
 
-from postpress_source.arguments import Filters, check_instant
+from postpress_source.arguments import Filters, Window
 from postpress_source.client import PostpressClient
-from postpress_source.errors import PostpressAccountError, PostpressArgumentError
+from postpress_source.errors import PostpressAccountError
 from postpress_source.landing import Landing
 from postpress_source.ledger import ledger
 from postpress_source.reader import OnPage, Reader, Walk
@@ -48,34 +48,6 @@ from postpress_source.watermark import (
 )
 
 logger = logging.getLogger("postpress_source")
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """The user's range of `timestamp`, UTC: [start, end), a bound of None is open."""
-
-    start: datetime | None
-    end: datetime | None
-
-    @classmethod
-    def of(cls, timestamp: dlt.sources.incremental[datetime]) -> Window:
-        """The incremental's `initial_value` and `end_value`."""
-        if timestamp.last_value_func is not max:
-            raise PostpressArgumentError("incremental(last_value_func=...) must be max")
-        start, end = (
-            None if value is None else check_instant(name, value)
-            for name, value in (
-                ("initial_value", timestamp.initial_value),
-                ("end_value", timestamp.end_value),
-            )
-        )
-        if start is not None and end is not None and start >= end:
-            raise PostpressArgumentError(
-                f"The range from initial_value {start} to end_value {end} is empty",
-                next_step="initial_value must be earlier than end_value. A scheduler that gives "
-                "an empty data interval needs a data-interval timetable.",
-            )
-        return cls(start, end)
 
 
 class Sync:
@@ -117,7 +89,7 @@ class Sync:
             reader = Reader(
                 self._client, spool, self._filters, _report(), table_exists=table_exists
             )
-            walks = self._read(reader, memories, window, now, replaces=standing.walk)
+            walks = self._read(reader, memories, window, now, doubled=standing.walk)
             after = {} if window.end else _memories_after(walks, now)
             load_id = _load_id()
             landing = Landing(load_id, no_table=standing.no_table, replaces=standing.doubles > 0)
@@ -142,14 +114,13 @@ class Sync:
         window: Window,
         now: datetime,
         *,
-        replaces: bool = False,
+        doubled: bool = False,
     ) -> list[Walk]:
         units = self._filters.account_ids or (ALL_VISIBLE,)
-        plans = [self._plan(memories.get(unit), window, now, replaces=replaces) for unit in units]
-        walks = [
-            Walk(unit or None, plan, memories.get(unit), now)
-            for unit, plan in zip(units, plans, strict=True)
-        ]
+        walks = [self._walk(unit, memories.get(unit), window, now) for unit in units]
+        if doubled:
+            for walk in walks:
+                walk.plan = plan_replacement(walk.plan)
         _run_all(reader, self._client, walks, self._parallel)
         if not self._filters.account_ids:
             walks[0].unsure = _unsure_accounts(reader, walks[0])
@@ -159,20 +130,18 @@ class Sync:
             raise _all_sick(sick)
         return walks
 
-    def _plan(
-        self, memory: Memory | None, window: Window, now: datetime, *, replaces: bool
-    ) -> Plan:
+    def _walk(self, unit: str, memory: Memory | None, window: Window, now: datetime) -> Walk:
         if window.end is not None and window.start is not None:
-            return plan_backfill(memory, window.start, self._lookback)
-        if replaces:
-            return plan_replacement(memory, self._lookback)
-        return plan_walk(
-            memory,
-            now,
-            lookback=self._lookback,
-            full_walk_every=self._full_walk_every,
-            start=window.start,
-        )
+            plan = plan_backfill(memory, window.start, self._lookback)
+        else:
+            plan = plan_walk(
+                memory,
+                now,
+                lookback=self._lookback,
+                full_walk_every=self._full_walk_every,
+                start=window.start,
+            )
+        return Walk(unit or None, plan, memory, now)
 
     def _read_accounts_beside(self, reader: Reader, walk: Walk, now: datetime) -> list[Walk]:
         """Walks of accounts that a head walk of all visible ones met and had never read."""

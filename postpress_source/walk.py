@@ -98,10 +98,10 @@ def plan_walk(
     )
 
 
-def plan_replacement(memory: Memory | None, lookback: timedelta) -> Plan:
-    """A full walk whose rows take the place of what landed twice."""
-    watermark = memory.watermark if memory else None
-    return Plan(Kind.FULL, "rows landed twice: a load was cut off", watermark, lookback=lookback)
+def plan_replacement(plan: Plan) -> Plan:
+    """A full walk instead, whose rows take the place of what landed twice."""
+    reason = "rows landed twice: a load was cut off"
+    return replace(plan, kind=Kind.FULL, reason=reason, stop=None)
 
 
 def plan_backfill(memory: Memory | None, start: datetime, lookback: timedelta) -> Plan:
@@ -255,30 +255,12 @@ def kind_of(plan: Plan, progress: Progress) -> Kind:
 
 def reason_of(plan: Plan, progress: Progress) -> str:
     """The plan's reason, or that the order broke."""
-    broke = plan.kind is Kind.HEAD and not progress.newest_first
+    broke = kind_of(plan, progress) is not plan.kind
     return "the list is not newest first: read to the end" if broke else plan.reason
 
 
 def _whole_ms(instant: datetime) -> datetime:
     return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
-
-
-@dataclass(slots=True)
-class CycleDetector:
-    """Notices a repeated or circling cursor within a few pages, remembering one (Brent's)."""
-
-    kept: str = ""
-    steps: int = 0
-    power: int = 1
-
-    def repeats(self, page_cursor: str) -> bool:
-        """Whether this cursor has come before; call it with each cursor in turn."""
-        if page_cursor == self.kept:
-            return True
-        self.steps += 1
-        if self.steps == self.power:
-            self.kept, self.steps, self.power = page_cursor, 0, self.power * 2
-        return False
 
 
 def shrunken_accounts(memory: Memory | None, seen: Mapping[str, int]) -> list[str]:

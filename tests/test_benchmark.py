@@ -19,7 +19,7 @@ def not_yet(reason: str) -> pytest.MarkDecorator:
 
 
 FIXED_TOO = not_yet("dlt's fixed cost, 0.4 s, is nearly half of what the floor takes in all")
-NEAR_FLOOR = not_yet("a twenty-fifth of its 28 s would be the floor's own time")
+NEAR_FLOOR = not_yet("a twenty-fifth of its 29 s would be the floor's own time")
 CACHE = not_yet("DuckDB caches what it wrote and read, unless its memory_limit says otherwise")
 FIXED = not_yet("dlt's fixed cost is 0.1 s of it, and the first load has become faster")
 

@@ -151,9 +151,18 @@ def _ask(note: Mapping[str, Any] | None) -> Standing | None:
                     return Standing(no_table=True)
             sql: SqlClientBase[Any] = client.sql_client  # type: ignore[attr-defined]
             return Standing(doubles=sum(_doubles(sql, name, rows.get(name)) for name in _KEYS))
-    except Exception as error:  # noqa: BLE001 - drivers' own, where dlt doesn't wrap them
+    except Exception as error:  # drivers' own, where dlt doesn't wrap them
+        if _is_interrupt(error):
+            raise
         logger.info("What the destination has can't be told from here: %s", type(error).__name__)
         return None
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Whether it comes from Ctrl-C, which DuckDB turns into a RuntimeError."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _doubles(client: SqlClientBase[Any], table: str, expected: int | None) -> int:

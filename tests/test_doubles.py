@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -13,7 +15,9 @@ from random import Random
 from typing import Any
 
 import dlt
+import duckdb
 import pytest
+from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from postpress_source import postpress_source, standing
@@ -283,6 +287,21 @@ def test_a_driver_that_raises_its_own_error_ends_no_extract(
     for _ in range(2):
         pipeline.extract(source(sandbox))
     assert len(pipeline.list_extracted_load_packages()) == 2
+
+
+def test_ctrl_c_while_the_destination_is_asked_ends_the_run(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: Any) -> None:
+        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+        duckdb.sql(
+            "SELECT sum(a.range * b.range) FROM range(1_000_000) a, range(1_000_000) b"
+        ).show()
+
+    monkeypatch.setattr(SqlJobClientBase, "get_storage_table", interrupted)
+    with pytest.raises(PipelineStepFailed, match="Query interrupted"):
+        open_pipeline(tmp_path).run(source(sandbox))
+    assert not sandbox.requests
 
 
 @pytest.mark.parametrize("name", ["doubles", "another"])

@@ -2,7 +2,9 @@
 # PATH; else python3 and pip do, from the same lock and with the same hashes.
 
 PYTHON ?= python3
-PYTEST ?= $(BIN)/pytest -n auto --dist loadfile
+# Whatever hangs, the tests end, and nothing of them keeps running.
+BOUNDED := .ci/bounded 1500
+PYTEST ?= $(BOUNDED) $(BIN)/pytest -n auto --dist loadfile
 
 BIN := .venv/bin
 HAVE_UV := $(shell command -v uv 2>/dev/null)
@@ -17,7 +19,6 @@ export RUNTIME__DLTHUB_TELEMETRY := false
 .DEFAULT_GOAL := help
 # Where the servers of `make servers-start` are, for the tests.
 -include .servers.env
-export POSTPRESS_TEST_POSTGRES POSTPRESS_TEST_MARIADB
 
 .PHONY: help demo setup test test-slow lint format types bench notebooks wheel audit lock \
 	servers-start servers-stop test-newest test-airflow test-airflow-heavy clean
@@ -34,7 +35,7 @@ test: lint types ## Lint, check types, run the fast tests
 	$(PYTEST) -m "not slow"
 
 test-slow: setup ## Run the long tests
-	$(PYTEST) -m slow
+	$(BOUNDED) $(BIN)/pytest -o faulthandler_timeout=7200 -m slow
 
 lint: setup ## Check style and format
 	$(BIN)/ruff check

@@ -69,8 +69,9 @@ def main() -> None:
 
 def report(folder: str) -> None:
     """Print how the inbox is now, read from the files with nothing but DuckDB."""
-    current = duckdb.sql(CURRENT.format(folder=folder.replace("'", "''")))
-    counts = current.aggregate("count(*), count(*) FILTER (unread_count <> 0)").fetchone()
+    with duckdb.connect() as connection:
+        current = connection.sql(CURRENT.format(folder=folder.replace("'", "''")))
+        counts = current.aggregate("count(*), count(*) FILTER (unread_count <> 0)").fetchone()
     if counts:
         print(f"{counts[0]:,} chats, {counts[1]:,} of them unread, in {folder}/postpress/chats/")
     print("\nRead it with pandas:")

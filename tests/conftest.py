@@ -1,13 +1,27 @@
 """Settings that every test shares."""
 
 import os
+import signal
 
+import pytest
 from hypothesis import HealthCheck, settings
 
-# A shared machine stalls now and then; slowness is pytest-timeout's matter.
+# Whoever starts the tests in the background (nohup, some CIs) has SIGINT ignored, and what is ignored
+# here would be ignored by all that a test starts; a handler is not inherited.
+for number in (signal.SIGINT, signal.SIGTERM):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
+
+# A shared machine stalls now and then; slowness is the watchdog's matter.
 settings.register_profile(
     "dev", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 # The same examples on every run, so that a red build means a changed program.
 settings.register_profile("ci", settings.get_profile("dev"), derandomize=True, database=None)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_handlecrashitem(crashitem: str) -> None:
+    """End the run when a worker has died; the others may wait for it for ever."""
+    pytest.exit(f"A worker died in {crashitem}", returncode=1)

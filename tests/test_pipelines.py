@@ -47,9 +47,10 @@ def test_the_files_hold_every_chat_and_the_query_says_how_it_is_now(tmp_path: Pa
     printed = run("chats_to_parquet.py", tmp_path, "--sandbox")
     assert printed.startswith("2,000 chats, ")
     files = str(tmp_path / "postpress_files" / "postpress" / "chats" / "*.parquet")
-    counts = duckdb.sql(f"SELECT count(*), count(DISTINCT id) FROM '{files}'").fetchone()  # noqa: S608
-    assert counts == (2_000, 2_000)
-    folders = duckdb.sql(f"SELECT count(*) FROM '{files}' WHERE len(folder) > 0").fetchone()  # noqa: S608
+    with duckdb.connect() as connection:
+        chats = connection.read_parquet(files)
+        assert chats.aggregate("count(*), count(DISTINCT id)").fetchone() == (2_000, 2_000)
+        folders = chats.filter("len(folder) > 0").aggregate("count(*)").fetchone()
     assert folders
     assert folders[0] > 0
 

@@ -21,7 +21,7 @@ from postpress_source.sandbox import Fault, Sandbox, generate_world, serve
 from tests.airflow import landed
 from tests.airflow.cluster import Cluster, free_port, kill, redis, wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.server, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.server]
 
 DAGS = Path(__file__).parents[2] / "pipelines" / "airflow"
 NOW = datetime(2026, 5, 17, 9, tzinfo=UTC)

@@ -17,9 +17,6 @@ NOTEBOOKS: Final = Path(__file__).parents[2] / "notebooks"
 POSTGRES: Final = os.environ.get("POSTPRESS_TEST_POSTGRES", "")
 NAMES: Final = ("inbox_health", "can_i_trust_it")
 
-# A kernel of its own, a world and some thirty runs; the slowest part of the fast suite.
-pytestmark = pytest.mark.timeout(600)
-
 
 def read(name: str) -> Any:
     path = NOTEBOOKS / f"{name}.ipynb"

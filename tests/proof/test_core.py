@@ -21,9 +21,6 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     active.deactivate()
 
 
-pytestmark = pytest.mark.timeout(300 if examples(1) == 1 else 7200)
-
-
 class Core(Follows):
     def open_warehouse(self, limit: int) -> None:
         self.warehouse = Warehouse(self.world, limit)

@@ -22,8 +22,6 @@ from tests.proof.landed import as_landed, landed_chats, select
 from tests.proof.machine import LONG, Follows, Ran, examples
 from tests.proof.warehouse import Order, Row
 
-pytestmark = pytest.mark.timeout(300 if examples(1) == 1 else 7200)
-
 
 @pytest.fixture(scope="module", autouse=True)
 def server() -> Iterator[None]:

@@ -6,11 +6,10 @@ import signal
 import pytest
 from hypothesis import HealthCheck, settings
 
-# Whoever starts the tests in the background (nohup, some CIs) has SIGINT ignored, and what is ignored
-# here would be ignored by all that a test starts; a handler is not inherited.
-for number in (signal.SIGINT, signal.SIGTERM):
-    if signal.getsignal(number) is signal.SIG_IGN:
-        signal.signal(number, signal.SIG_DFL)
+# Who starts the tests in the background (nohup, some CIs) has SIGINT ignored, and so would have all
+# that a test starts: unlike a handler, that is inherited.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A shared machine stalls now and then; slowness is the watchdog's matter.
 settings.register_profile(

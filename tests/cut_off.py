@@ -1,16 +1,26 @@
-"""Loads that are cut off between an insert's commit and dlt's note of it; dlt runs it again."""
+"""Runs that are cut off: while the destination is asked, or between an insert's commit and dlt's
+note of it, which makes dlt run it again.
+"""
 
 from __future__ import annotations
 
 import os
+import signal
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import duckdb
 import pytest
 from dlt.common.destination.client import RunnableLoadJob
 from dlt.destinations.exceptions import DestinationConnectionError
 from dlt.destinations.impl.duckdb.duck import DuckDbCopyJob
+from dlt.destinations.job_client_impl import SqlJobClientBase
+
+# Minutes of work, for those who aren't interrupted.
+BUSY = "SELECT sum(a.range * b.range) FROM range(1_000_000) a, range(100_000) b"
 
 
 def die_after_insert(table: str) -> None:
@@ -23,6 +33,24 @@ def die_after_insert(table: str) -> None:
             os._exit(9)
 
     DuckDbCopyJob.run = run_and_die  # type: ignore[assignment, method-assign]
+
+
+def press_ctrl_c_while_asked() -> None:
+    """Let this process get a SIGINT as soon as DuckDB is busy with what it is asked first."""
+
+    def press(connection: duckdb.DuckDBPyConnection) -> None:
+        while connection.query_progress() < 0:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    def ask(*_: Any) -> None:
+        with duckdb.connect() as connection:
+            connection.execute("SET enable_progress_bar = true")
+            connection.execute("SET enable_progress_bar_print = false; SET progress_bar_time = 0")
+            threading.Thread(target=press, args=[connection]).start()
+            connection.execute(BUSY)
+
+    SqlJobClientBase.get_storage_table = ask  # type: ignore[assignment, method-assign]
 
 
 @contextmanager

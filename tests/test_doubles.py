@@ -14,7 +14,6 @@ from typing import Any
 
 import dlt
 import pytest
-from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from postpress_source import postpress_source, standing
@@ -25,15 +24,16 @@ from tests.proof.warehouse import Row, expected_row
 
 KEYS = {"chats": "id", "chats__folder": "_dlt_id", "chats__disabled_features": "_dlt_id"}
 
-# A run that dies when the insert into one table has been committed, if one is named.
+# A run, and what is to happen to it: a function of tests/cut_off.py and its arguments.
 RUN = """
 import sys
 import dlt
 from postpress_source import postpress_source
-from tests.cut_off import die_after_insert
+from tests import cut_off
 
-url, folder, table = sys.argv[1:]
-die_after_insert(table)
+url, folder, *happening = sys.argv[1:]
+if happening:
+    getattr(cut_off, happening[0])(*happening[1:])
 pipeline = dlt.pipeline(
     "doubles",
     destination=dlt.destinations.duckdb(f"{folder}/inbox.duckdb"),
@@ -42,30 +42,6 @@ pipeline = dlt.pipeline(
 )
 pipeline.run(postpress_source(api_key="pp_live_0123456789ab", base_url=url, limit=250))
 """
-
-# Presses Ctrl-C as soon as the destination is busy with the question. Never done, the answer would
-# take minutes.
-INTERRUPTED = (
-    """
-import os, signal, threading, time
-import duckdb
-from dlt.destinations.job_client_impl import SqlJobClientBase
-
-def ask(*_):
-    with duckdb.connect(config={"enable_progress_bar": True}) as connection:
-        connection.execute("SET enable_progress_bar_print = false; SET progress_bar_time = 0")
-        threading.Thread(target=press, args=[connection]).start()
-        connection.sql("SELECT sum(a.range * b.range) FROM range(1_000_000) a, range(100_000) b").show()
-
-def press(connection):
-    while connection.query_progress() < 0:
-        time.sleep(0.01)
-    os.kill(os.getpid(), signal.SIGINT)
-
-SqlJobClientBase.get_storage_table = ask
-"""
-    + RUN
-)
 
 
 @pytest.fixture
@@ -101,17 +77,17 @@ def source(sandbox: Sandbox, limit: int = 10, **arguments: Any) -> Any:
 
 
 def start_run(
-    sandbox: Sandbox, folder: Path, table: str = "", program: str = RUN, **options: Any
+    sandbox: Sandbox, folder: Path, *happening: str, **options: Any
 ) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-c", program, sandbox.url, str(folder), table],
+        [sys.executable, "-c", RUN, sandbox.url, str(folder), *happening],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
         **options,
     )
 
 
 def die_loading(table: str, sandbox: Sandbox, folder: Path) -> None:
-    assert start_run(sandbox, folder, table).wait() == 9
+    assert start_run(sandbox, folder, "die_after_insert", table).wait() == 9
 
 
 def kill_in_load(run: subprocess.Popen[bytes], folder: Path, delay: float) -> None:
@@ -316,7 +292,7 @@ def test_a_driver_that_raises_its_own_error_ends_no_extract(
 def test_ctrl_c_while_the_destination_is_asked_ends_the_run(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    with start_run(sandbox, tmp_path, program=INTERRUPTED, stderr=subprocess.PIPE) as run:
+    with start_run(sandbox, tmp_path, "press_ctrl_c_while_asked", stderr=subprocess.PIPE) as run:
         try:
             _, said = run.communicate(timeout=120)
         finally:

@@ -1,17 +1,18 @@
 # Every target works in .venv and leaves the system's Python alone. uv fills .venv when it is on
-# PATH; else python3 and pip do, from the same lock and with the same hashes.
+# PATH; else python3 and pip do, from the same lock and with the same hashes. The targets that run
+# tests give ARGS to pytest: make test ARGS="-k watermark --durations=20".
 
 PYTHON ?= python3
 # Whatever hangs, the tests end, and nothing of them keeps running.
 BOUNDED := .ci/bounded 1500
-PYTEST ?= $(BOUNDED) $(BIN)/pytest -n auto --dist loadfile
+PYTEST := $(BOUNDED) $(BIN)/pytest -n auto --dist loadfile
 
 BIN := .venv/bin
 HAVE_UV := $(shell command -v uv 2>/dev/null)
 UV := $(or $(HAVE_UV),$(BIN)/uv)
 PIP_INSTALL := install --quiet --disable-pip-version-check
 WRONG_PYTHON := "Python 3.11 to 3.13 is needed; name one: make PYTHON=python3.12 ..."
-AIRFLOW_PYTEST := .venv-airflow/bin/pytest -W default --confcutdir tests/airflow tests/airflow
+AIRFLOW_PYTEST := $(BOUNDED) .venv-airflow/bin/pytest -W default --confcutdir tests/airflow tests/airflow
 EXPORT := $(UV) export --quiet --frozen --no-emit-project --no-annotate --no-header
 
 export RUNTIME__DLTHUB_TELEMETRY := false
@@ -32,10 +33,10 @@ demo: $(if $(wildcard .venv/.dev),.venv/.dev,.venv/.demo) ## Load a sandbox inbo
 setup: .venv/.dev ## Install the package and everything its development needs
 
 test: lint types ## Lint, check types, run the fast tests
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow" $(ARGS)
 
 test-slow: setup ## Run the long tests
-	$(BOUNDED) $(BIN)/pytest -o faulthandler_timeout=7200 -m slow
+	$(BOUNDED) $(BIN)/pytest -o faulthandler_timeout=7200 -m slow $(ARGS)
 
 lint: setup ## Check style and format
 	$(BIN)/ruff check
@@ -78,13 +79,13 @@ servers-stop: ## Stop them and delete their data
 test-newest: setup ## Run the fast tests on the newest duckdb; may fail
 	$(call fill,.venv-newest,dev,--all-extras)
 	$(UV) pip install --quiet --python .venv-newest/bin/python --no-deps --upgrade duckdb
-	.venv-newest/bin/pytest -W default -m "not slow"
+	$(BOUNDED) .venv-newest/bin/pytest -W default -m "not slow" $(ARGS)
 
 test-airflow: .venv-airflow/.airflow ## Run the DAGs in an environment of their own
-	$(AIRFLOW_PYTEST) -m "not slow"
+	$(AIRFLOW_PYTEST) -m "not slow" $(ARGS)
 
 test-airflow-heavy: .venv-airflow/.airflow ## Run them under a scheduler, LocalExecutor and Celery
-	.ci/airflow-heavy $(AIRFLOW_PYTEST)
+	.ci/airflow-heavy $(AIRFLOW_PYTEST) $(ARGS)
 
 clean: ## Remove the environments, caches and builds
 	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

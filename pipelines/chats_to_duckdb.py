@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,8 @@ def connect(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
         return
     from postpress_source.sandbox import generate_world, serve
 
-    with serve(generate_world(chats=2_000, accounts=4, seed=7)) as server:
+    morning = datetime(2026, 5, 17, 9, tzinfo=UTC)  # the same inbox whenever it is looked at
+    with serve(generate_world(chats=2_000, accounts=4, seed=7, now=morning)) as server:
         yield {"base_url": server.url, "api_key": "pp_live_sandbox"}
 
 

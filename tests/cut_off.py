@@ -19,8 +19,8 @@ from dlt.destinations.exceptions import DestinationConnectionError
 from dlt.destinations.impl.duckdb.duck import DuckDbCopyJob
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
-# Minutes of work, for those who aren't interrupted.
-BUSY = "SELECT sum(a.range * b.range) FROM range(1_000_000) a, range(100_000) b"
+# Seconds of work, on one core.
+BUSY = "SELECT sum(a.range * b.range) FROM range(1_000_000) a, range(20_000) b"
 
 
 def die_after_insert(table: str) -> None:
@@ -44,7 +44,8 @@ def press_ctrl_c_while_asked() -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
     def ask(*_: Any) -> None:
-        with duckdb.connect() as connection:
+        # with more threads, those that didn't get the signal go on to their end
+        with duckdb.connect(config={"threads": 1}) as connection:
             connection.execute("SET enable_progress_bar = true")
             connection.execute("SET enable_progress_bar_print = false; SET progress_bar_time = 0")
             threading.Thread(target=press, args=[connection]).start()

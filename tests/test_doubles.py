@@ -40,7 +40,7 @@ pipeline = dlt.pipeline(
     dataset_name="postpress",
     pipelines_dir=f"{folder}/pipelines",
 )
-pipeline.run(postpress_source(api_key="pp_live_0123456789ab", base_url=url, limit=250))
+pipeline.run(postpress_source(api_key="pp_live_of_the_tests", base_url=url, limit=250))
 """
 
 
@@ -73,7 +73,7 @@ def open_pipeline(folder: Path, name: str = "doubles", destination: Any = None) 
 
 
 def source(sandbox: Sandbox, limit: int = 10, **arguments: Any) -> Any:
-    return postpress_source("pp_live_0123456789ab", sandbox.url, limit=limit, **arguments)
+    return postpress_source("pp_live_of_the_tests", sandbox.url, limit=limit, **arguments)
 
 
 def start_run(

@@ -54,7 +54,7 @@ class Inbox:
 
     def source(self, incremental: Any = None, **asked: Any) -> Any:
         source = postpress_source(
-            **{"api_key": "pp_live_0123456789ab", "base_url": self.sandbox.url} | self.asked | asked
+            **{"api_key": "pp_live_of_the_tests", "base_url": self.sandbox.url} | self.asked | asked
         )
         if incremental is not None:
             source.chats.apply_hints(incremental=incremental)

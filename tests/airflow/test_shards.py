@@ -217,17 +217,17 @@ def test_a_second_run_of_a_shard_is_kept_out(sandbox: Sandbox, four: Settings) -
 
     def hold(_: object) -> None:
         reading.set()
-        go_on.wait(20)
+        go_on.wait(300)
 
     sandbox.world.before_page = hold
     with closing(_Background(shard, four)) as first:
-        assert reading.wait(20)
+        assert reading.wait(300)
         sandbox.world.before_page = None
         with ProcessPoolExecutor(1, get_context("spawn")) as pool:
             with pytest.raises(ShardBusyError, match="Another run"):
                 pool.submit(load_shard, shard, four).result()
             go_on.set()
-            first.thread.join(30)
+            first.thread.join(300)
             assert pool.submit(load_shard, shard, four).result()["kinds"].endswith("head")
     assert first.summary["kinds"].endswith("full")
 
@@ -258,4 +258,4 @@ class _Background:
         self.thread.start()
 
     def close(self) -> None:
-        self.thread.join(30)
+        self.thread.join(300)

@@ -39,7 +39,7 @@ def test_it_serves_as_it_says(desk: Desk, process: subprocess.Popen[str]) -> Non
     assert desk.run("sandbox", "--port", port).code == 2, "the port is taken"
 
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=120)
     assert (process.returncode, err) == (0, "")
     assert out.splitlines()[-1] == "Stopped."
 

@@ -85,7 +85,7 @@ def sandbox(server: Sandbox) -> Sandbox:
 @pytest.fixture
 def inbox(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inbox]:
     monkeypatch.setenv("RUNTIME__REQUEST_BACKOFF_FACTOR", "0.01")
-    monkeypatch.setenv("RUNTIME__REQUEST_TIMEOUT", "5")
+    monkeypatch.setenv("RUNTIME__REQUEST_TIMEOUT", "30")
     pipeline = dlt.pipeline(
         "faults",
         pipelines_dir=str(tmp_path / "pipelines"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -34,6 +35,14 @@ class Hostile:
     @property
     def url(self) -> str:
         return self.origin + "/v1"
+
+    def wait_for(self, requests: int) -> None:
+        """Wait until exactly so many have come; what was sent is read sooner or later."""
+        until = time.monotonic() + 60
+        while len(self.received) < requests:
+            assert time.monotonic() < until, f"{len(self.received)} of {requests} requests came"
+            time.sleep(0.01)
+        assert len(self.received) == requests
 
     def serve_one(self, connection: socket.socket) -> None:
         with connection, suppress(OSError):

@@ -9,7 +9,6 @@ import http.client
 import logging
 import pickle
 import sys
-import time
 import traceback
 from pathlib import Path
 from typing import Any
@@ -65,7 +64,7 @@ def run(number: int, base_url: str) -> None:
             print(repr(source), str(source), source.resources["chats"], vars(source))
             print(pipeline.run(source))
     except BaseException as error:  # noqa: BLE001  # KeyboardInterrupt too
-        print(f"ENDED {number} AT {time.time()} WITH {type(error.__context__ or error).__name__}")
+        print(f"ENDED {number} WITH {type(error.__context__ or error).__name__}")
         show(error)
     else:
         print(f"ENDED {number} WELL")

@@ -182,7 +182,7 @@ print(json.dumps([said, grown // 1024]))
 def measure(url: str) -> tuple[str, int]:
     """What a client of its own process made of it, and the MiB by which its memory grew."""
     done = subprocess.run(
-        [sys.executable, "-c", MEASURED, url], capture_output=True, check=True, timeout=60
+        [sys.executable, "-c", MEASURED, url], capture_output=True, check=True, timeout=300
     )
     said, grown_mib = json.loads(done.stdout)
     return said, grown_mib

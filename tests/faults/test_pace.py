@@ -22,7 +22,7 @@ def test_one_walk_slows_down_before_it_is_refused(inbox: Inbox) -> None:
     assert inbox.ids() == inbox.listed()
     assert refused(inbox) == 0
     [(waited, retries)] = inbox.ledger("waited_seconds, retries")
-    assert waited > 1
+    assert waited > 0
     assert retries == 0
 
 

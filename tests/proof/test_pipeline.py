@@ -72,7 +72,7 @@ class WholePipeline(Follows):
 
     def source(self, order: Order) -> Any:
         source = postpress_source(
-            api_key="pp_live_0123456789abcdef",
+            api_key="pp_live_of_the_tests",
             base_url=self.sandbox.url,
             account_id=order.account_ids or None,
             account_type=order.account_type,

@@ -138,15 +138,15 @@ def test_it_runs_until_ctrl_c_and_time_passes_meanwhile(http: urllib3.PoolManage
             printed += line
         (url,) = re.findall(r"base_url  (\S+)", printed)
         first, changed = ask_as_printed(printed), False
-        until = time.monotonic() + 20
+        until = time.monotonic() + 120
         while not changed and time.monotonic() < until:
             time.sleep(0.2)
             changed = ask_as_printed(printed) != first
         assert changed
         stats = http.request("GET", url.removesuffix("/v1") + "/_sandbox/stats").json()
-        assert abs(datetime.now(UTC) - datetime.fromisoformat(stats["now"])) < timedelta(seconds=10)
+        assert abs(datetime.now(UTC) - datetime.fromisoformat(stats["now"])) < timedelta(minutes=2)
         process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=20)[0] == "Stopped.\n"
+        assert process.communicate(timeout=120)[0] == "Stopped.\n"
         assert process.returncode == 0
     finally:
         process.kill()

@@ -20,7 +20,7 @@ from dlt.destinations.impl.duckdb.duck import DuckDbCopyJob
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
 # Seconds of work, on one core.
-BUSY = "SELECT sum(a.range * b.range) FROM range(1_000_000) a, range(20_000) b"
+BUSY = "SELECT sum(a.range * b.range) FROM range(1_000_000) a, range(2_000) b"
 
 
 def die_after_insert(table: str) -> None:

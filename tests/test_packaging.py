@@ -95,5 +95,5 @@ def test_every_make_target_explains_itself() -> None:
 
 
 def test_ci_scripts_can_be_run() -> None:
-    scripts = [ROOT / ".ci" / name for name in ("run", "audit", "check-wheel")]
+    scripts = [ROOT / ".ci" / name for name in ("run", "bounded", "targets", "audit", "check-wheel")]
     assert all(os.access(script, os.X_OK) for script in scripts)

@@ -27,7 +27,7 @@ from postpress_source.sandbox import Fault
 from tests.faults.conftest import Inbox
 from tests.faults.hostile import Answer, always, hostile, http
 
-SECRET = "pp_live_R3c0gn1zab1e_Key_0f_the_Test"
+SECRET = "pp_live_R3c0gn1z_ab1e_Key_0f_the_Test"
 SCRIPT = Path(__file__).with_name("leave_traces.py")
 ECHO = json.dumps(
     {

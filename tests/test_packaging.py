@@ -95,5 +95,6 @@ def test_every_make_target_explains_itself() -> None:
 
 
 def test_ci_scripts_can_be_run() -> None:
-    scripts = [ROOT / ".ci" / name for name in ("run", "bounded", "targets", "audit", "check-wheel")]
+    scripts = [path for path in (ROOT / ".ci").iterdir() if path.read_text().startswith("#!")]
+    assert scripts
     assert all(os.access(script, os.X_OK) for script in scripts)

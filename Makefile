@@ -36,7 +36,7 @@ test: lint types ## Lint, check types, run the fast tests
 	$(PYTEST) -m "not slow" $(ARGS)
 
 test-slow: setup ## Run the long tests
-	$(BOUNDED) $(BIN)/pytest -o faulthandler_timeout=7200 -m slow $(ARGS)
+	$(PYTEST) -m slow $(ARGS)
 
 lint: setup ## Check style and format
 	$(BIN)/ruff check

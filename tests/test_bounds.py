@@ -32,6 +32,7 @@ def test_other(number): time.sleep(1)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", [HANGS, DIES], ids=["hangs in C", "dies"])
 def test_a_test_that_hangs_or_kills_its_worker_ends_the_run(program: str, tmp_path: Path) -> None:
     (tmp_path / "test_one.py").write_text(program)
@@ -61,6 +62,7 @@ def is_running(process: int) -> bool:
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="orphans are taken in on Linux alone")
 @pytest.mark.parametrize(
     ("last", "kill", "status"),
@@ -84,6 +86,7 @@ def test_a_bounded_command_leaves_nothing_running(last: str, kill: bool, status:
     assert not [process for process in processes if is_running(process)]
 
 
+@pytest.mark.slow
 def test_what_tests_start_hears_ctrl_c_though_they_run_in_the_background(tmp_path: Path) -> None:
     program = (
         "import os, signal, subprocess, sys\n"

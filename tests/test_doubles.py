@@ -123,6 +123,7 @@ def bring_new_chats(world: World) -> None:
         world.new_chat("a1", at=world.now, folder=["new", "newer"], disabledFeatures=["reply"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", KEYS)
 @pytest.mark.parametrize("later", [False, True], ids=["first load", "later load"])
 def test_the_run_after_a_process_died_replaces_what_landed_twice(
@@ -227,6 +228,7 @@ def test_versions_that_the_user_has_appended_are_no_doubles(
     assert last_walk(pipeline)["kind"] == "head"
 
 
+@pytest.mark.slow
 def test_the_destination_is_asked_only_where_the_trace_does_not_say_enough(
     world: World, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -302,6 +304,7 @@ def test_ctrl_c_while_the_destination_is_asked_ends_the_run(
     assert not sandbox.requests
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["doubles", "another"])
 def test_a_pipeline_without_a_state_looks_as_well(
     world: World, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
@@ -334,6 +337,7 @@ def test_two_pipelines_that_fill_new_tables_at_once(
     assert is_equal(first, world)
 
 
+@pytest.mark.slow
 def test_what_is_not_listed_any_more_calls_for_three_walks_at_most(
     world: World, sandbox: Sandbox, tmp_path: Path
 ) -> None:

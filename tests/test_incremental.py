@@ -132,6 +132,7 @@ def inbox(tmp_path: Path, world: World) -> Iterator[Inbox]:
 # --- what it costs -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_quiet_inbox_costs_four_requests_and_no_row(tmp_path: Path) -> None:
     world = generate_world(20_000, 4, seed=3)
     with serve(world) as sandbox:
@@ -195,6 +196,7 @@ def test_ties_late_chats_and_chats_that_jump_are_there_after_the_next_head_walk(
     assert not walk["to_the_end"]
 
 
+@pytest.mark.slow
 def test_a_chat_dated_2099_blinds_nobody(inbox: Inbox, world: World) -> None:
     world.new_chat("a1", id="far", at=datetime(2099, 1, 1, tzinfo=UTC))
     for number in range(3):
@@ -210,6 +212,7 @@ def test_a_chat_dated_2099_blinds_nobody(inbox: Inbox, world: World) -> None:
     assert inbox.is_equal()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["oldest_first", "by_account", "by_id", "shuffled"])
 def test_another_order_is_noticed_and_read_to_the_end(tmp_path: Path, order: str) -> None:
     world = generate_world(120, 3, order=order)
@@ -339,6 +342,7 @@ def test_unread_chats_alone_are_followed_too(inbox: Inbox, world: World) -> None
 # --- accounts side by side -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_accounts_are_walked_side_by_side_as_many_at_once_as_allowed(
     inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -441,6 +445,7 @@ def test_an_account_met_on_the_way_that_is_sick_is_read_when_it_is_well(
 # --- runs that die -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [1, 5, 12])
 def test_a_run_that_dies_in_mid_walk_changes_nothing_and_the_next_fills_in(
     inbox: Inbox, world: World, page: int
@@ -675,6 +680,7 @@ def test_the_ledger_stands_in_the_load_of_its_rows_and_chains_the_watermarks(
     assert {w["_dlt_load_id"] for w in walks} <= {load["load_id"] for load in loads}
 
 
+@pytest.mark.slow
 def test_the_state_of_a_hundred_accounts_is_small(tmp_path: Path) -> None:
     world = World()
     accounts = [world.connect_account("LINKEDIN", history=3) for _ in range(100)]

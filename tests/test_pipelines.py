@@ -41,6 +41,7 @@ def run(script: str, folder: Path, *options: str, url: str = "", dies: bool = Fa
     return ran.stdout
 
 
+@pytest.mark.slow
 def test_the_files_hold_every_chat_and_the_query_says_how_it_is_now(tmp_path: Path) -> None:
     run("chats_to_parquet.py", tmp_path, "--sandbox")
     # each sandbox is another world, and takes the place of the one before
@@ -55,6 +56,7 @@ def test_the_files_hold_every_chat_and_the_query_says_how_it_is_now(tmp_path: Pa
     assert folders[0] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table_format", ["delta", "iceberg"])
 def test_a_table_format_is_one_option_away(tmp_path: Path, table_format: str) -> None:
     run("chats_to_parquet.py", tmp_path, "--sandbox", "--table-format", table_format)
@@ -62,6 +64,7 @@ def test_a_table_format_is_one_option_away(tmp_path: Path, table_format: str) ->
     assert list((tmp_path / "postpress_files" / "postpress" / "chats" / metadata).iterdir())
 
 
+@pytest.mark.slow
 def test_one_run_ends_what_was_cut_off_and_brings_what_is_new(tmp_path: Path) -> None:
     world = generate_world(200, 2)
     with serve(world) as sandbox:
@@ -74,6 +77,7 @@ def test_one_run_ends_what_was_cut_off_and_brings_what_is_new(tmp_path: Path) ->
     assert ("new",) in chats
 
 
+@pytest.mark.slow
 def test_a_second_run_on_duckdb_takes_the_place_of_the_first(tmp_path: Path) -> None:
     for _ in range(2):
         run("chats_to_duckdb.py", tmp_path, "--sandbox", "--full", "--file", "mine.duckdb")

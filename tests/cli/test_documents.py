@@ -30,6 +30,7 @@ def test_what_is_shown_fits_a_terminal() -> None:
     assert max(map(len, shown)) <= 80
 
 
+@pytest.mark.slow
 def test_output_is_what_a_run_prints(desk: Desk) -> None:
     def shape(text: str) -> list[str]:
         """Words of each line, numbers and times levelled."""

@@ -62,6 +62,7 @@ def test_progress_in_a_pipe_is_plain_lines(desk: Desk, inbox: Sandbox) -> None:
     assert_plain(ended.text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("no_color", [False, True])
 def test_in_a_terminal(desk: Desk, inbox: Sandbox, no_color: bool) -> None:
     inbox.latency = timedelta(seconds=0.4)
@@ -76,6 +77,7 @@ def test_in_a_terminal(desk: Desk, inbox: Sandbox, no_color: bool) -> None:
     assert "\x1b[?25h" in ended.out, "the cursor stays hidden"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("accounts", ["all visible", "each in a thread"])
 def test_ctrl_c_while_reading(desk: Desk, inbox: Sandbox, accounts: str) -> None:
     inbox.faults.add(Fault(kind="slow", page=2, delay=timedelta(seconds=300), times=None))
@@ -167,6 +169,7 @@ def test_nobody_listens(desk: Desk) -> None:
     assert_plain(ended.text)
 
 
+@pytest.mark.slow
 def test_waits_are_told(desk: Desk, inbox: Sandbox) -> None:
     inbox.faults.add(Fault(status=429, retry_after=timedelta(seconds=4)))
     ended = desk.run("run")
@@ -176,6 +179,7 @@ def test_waits_are_told(desk: Desk, inbox: Sandbox) -> None:
     assert_plain(ended.text)
 
 
+@pytest.mark.slow
 def test_a_sick_account_is_named_and_the_others_land(desk: Desk, inbox: Sandbox) -> None:
     well, sick, other = inbox.world.accounts
     inbox.world.disconnect_account(sick)

@@ -14,6 +14,7 @@ from tests.cli.conftest import Desk, assert_plain
 NOW = datetime(2026, 5, 17, 12, tzinfo=UTC)
 
 
+@pytest.mark.slow
 def test_before_the_first_run(desk: Desk) -> None:
     plan = desk.run("plan", "--json")
     (walk,) = json.loads(plan.out)["walks"]
@@ -53,12 +54,14 @@ def test_plan_and_status_after_runs(desk: Desk, inbox: Sandbox) -> None:
         assert_plain(shown.text)
 
 
+@pytest.mark.slow
 def test_plan_of_other_filters_is_a_first_walk(desk: Desk, inbox: Sandbox) -> None:
     assert desk.run("run").code == 0
     (walk,) = json.loads(desk.run("plan", "--json", "--type", "LINKEDIN").out)["walks"]
     assert (walk["kind"], walk["watermark"]) == ("full", None)
 
 
+@pytest.mark.slow
 def test_status_warns_of_an_account_that_is_green_but_dead(desk: Desk, inbox: Sandbox) -> None:
     dead, *others = inbox.world.accounts
     now = datetime.now(UTC)

@@ -86,6 +86,12 @@ class Target:
     columns: dict[str, Any] | None = None
     prepare: Callable[[Place], None] = lambda place: None
 
+    @property
+    def param(self) -> Any:
+        """For tests of every target; lakes take several times as long as databases."""
+        is_lake = self.table_format is not None or self.s3 or self.name == "ducklake"
+        return pytest.param(self, id=self.name, marks=[pytest.mark.slow] if is_lake else [])
+
 
 def server(variable: str, packages: str) -> str:
     """The address of a server of `.ci/servers`; fails in CI and skips elsewhere if it isn't up."""
@@ -320,3 +326,4 @@ TARGETS = (
         prepare=_prepare_mariadb,
     ),
 )
+BY_NAME = {target.name: target for target in TARGETS}

@@ -16,7 +16,7 @@ import pytest
 from postpress_source.sandbox import generate_world
 from tests.destinations.conftest import HOLD, Inbox
 from tests.destinations.landed import inbox, landed
-from tests.destinations.targets import TARGETS, Place, Row, Target, duckdb_on
+from tests.destinations.targets import BY_NAME, Place, Row, Target, duckdb_on
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "destinations.md"
 SQL = {
@@ -24,7 +24,6 @@ SQL = {
     for match in re.finditer(r"```sql\n-- ([\w ]+)\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
 }
 NOW = datetime(2026, 5, 17, 9, 42, 11, 123000, tzinfo=UTC)
-BY_NAME = {target.name: target for target in TARGETS}
 
 
 def current_state(place: Place) -> dict[str, Row]:
@@ -47,9 +46,11 @@ def register_tables(connection: duckdb.DuckDBPyConnection, place: Place, folder:
     connection.execute(loads)
 
 
-@pytest.mark.parametrize("name", ["parquet", "s3-parquet", "iceberg"])
-def test_the_view_is_the_inbox(name: str, make_inbox: Callable[[Target], Inbox]) -> None:
-    to = make_inbox(BY_NAME[name])
+@pytest.mark.parametrize(
+    "target", [BY_NAME[name].param for name in ("parquet", "s3-parquet", "iceberg")]
+)
+def test_the_view_is_the_inbox(target: Target, make_inbox: Callable[[Target], Inbox]) -> None:
+    to = make_inbox(target)
     world = to.serve(generate_world(80, 3, now=NOW))
     to.run()
     accounts = list(world.accounts)

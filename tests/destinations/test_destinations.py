@@ -14,7 +14,7 @@ from postpress_source.sandbox import ABSENT, World, generate_world
 from tests.cut_off import lost_acknowledgements
 from tests.destinations.conftest import HOLD, Inbox
 from tests.destinations.landed import inbox, landed, ledger, utc
-from tests.destinations.targets import TARGETS, Target
+from tests.destinations.targets import BY_NAME, TARGETS, Target
 
 NOW = datetime(2026, 5, 17, 9, 42, 11, 123000, tzinfo=UTC)
 TEXTS = (
@@ -35,7 +35,7 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(params=TARGETS, ids=lambda target: target.name)
+@pytest.fixture(params=[target.param for target in TARGETS])
 def target(request: pytest.FixtureRequest) -> Target:
     return request.param  # type: ignore[no-any-return]
 
@@ -183,11 +183,13 @@ def test_what_landed_twice_is_replaced_by_the_next_run(to: Inbox, table: str) ->
     assert current(to) == inbox(world)
 
 
-@pytest.mark.parametrize("name", ["duckdb", "postgres", "delta"])
+@pytest.mark.parametrize(
+    "target", [BY_NAME[name].param for name in ("duckdb", "postgres", "delta")]
+)
 def test_a_full_walk_gives_a_new_version_to_changed_rows_only(
-    name: str, make_inbox: Callable[[Target], Inbox]
+    target: Target, make_inbox: Callable[[Target], Inbox]
 ) -> None:
-    to = make_inbox(next(target for target in TARGETS if target.name == name))
+    to = make_inbox(target)
     world = to.serve(generate_world(300, 2, now=NOW))
     to.run()
     before = {row["id"]: row["_dlt_load_id"] for row in to.place.read("chats")}
@@ -202,7 +204,7 @@ def test_a_full_walk_gives_a_new_version_to_changed_rows_only(
 def test_mariadb_merges_twenty_thousand_chats_in_seconds(
     make_inbox: Callable[[Target], Inbox],
 ) -> None:
-    to = make_inbox(next(target for target in TARGETS if target.name == "mariadb"))
+    to = make_inbox(BY_NAME["mariadb"])
     world = to.serve(generate_world(20_000, 3, now=NOW))
     to.run()
     world.refile(world.chat_ids[0], [])

@@ -126,6 +126,7 @@ FAILURES: dict[str, tuple[Answer, str]] = {
 }
 
 
+@pytest.mark.slow
 def test_failed_runs_leave_no_key_behind(tmp_path: Path) -> None:
     with ExitStack() as servers:
         hostiles = [servers.enter_context(hostile(answer)) for answer, _ in FAILURES.values()]

@@ -194,6 +194,7 @@ NEVER_ENDING: dict[str, Answer] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", NEVER_ENDING.values(), ids=NEVER_ENDING)
 def test_no_server_holds_a_run_longer_than_its_attempts(
     inbox: Inbox, answer: Answer, monkeypatch: pytest.MonkeyPatch

@@ -32,6 +32,7 @@ def test_no_time_is_lost_while_there_is_budget(inbox: Inbox) -> None:
     assert inbox.ledger("waited_seconds") == [(0.0,)]
 
 
+@pytest.mark.slow
 def test_eight_walks_share_a_small_budget_and_all_end_well(inbox: Inbox) -> None:
     inbox.sandbox.world = generate_world(80, 8)
     inbox.sandbox.rate_limit = RateLimit(burst=1, per_second=2)
@@ -53,6 +54,7 @@ def test_a_long_pause_is_told(inbox: Inbox, caplog: pytest.LogCaptureFixture) ->
     assert "waiting 3.0 s" in said.message
 
 
+@pytest.mark.slow
 def test_a_refusal_of_one_walk_slows_the_others_too(inbox: Inbox) -> None:
     inbox.sandbox.world = generate_world(80, 2)
     inbox.sandbox.rate_limit = RateLimit(burst=1, per_second=2)

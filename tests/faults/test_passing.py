@@ -47,6 +47,7 @@ def test_a_passing_fault_at_any_page_loses_nothing(inbox: Inbox, fault: dict[str
     assert len(inbox.sandbox.requests) == PAGES + 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["slow", "drip"])
 def test_an_answer_slower_than_the_timeout_is_asked_for_again(
     inbox: Inbox, kind: str, monkeypatch: pytest.MonkeyPatch

@@ -41,6 +41,7 @@ def told(notebook: Any) -> list[str]:
     return said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_the_outputs_in_the_repository_are_those_of_a_fresh_run(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

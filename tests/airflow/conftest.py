@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 DAGS = Path(__file__).parents[2] / "pipelines" / "airflow"
-POSTGRES = os.environ.get("POSTPRESS_TEST_POSTGRES")
+POSTGRES = os.environ.get("POSTPRESS_TEST_POSTGRES", "")
 HOME = Path(tempfile.gettempdir(), f"airflow-{os.getpid()}")
 
 if find_spec("airflow") is None:
@@ -68,7 +68,7 @@ def configure(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 @pytest.fixture
 def postgres() -> str:
     """A PostgreSQL of `.ci/servers`."""
-    if POSTGRES is None:
+    if not POSTGRES:
         pytest.skip("POSTPRESS_TEST_POSTGRES isn't set")
     return POSTGRES
 

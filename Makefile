@@ -5,7 +5,7 @@
 PYTHON ?= python3
 # Whatever hangs, the tests end, and nothing of them keeps running.
 BOUNDED := .ci/bounded 1500
-PYTEST = $(BOUNDED) $(BIN)/pytest -n auto --dist loadfile
+PYTEST = $(BOUNDED) $(BIN)/pytest -n auto --dist worksteal
 
 BIN := .venv/bin
 HAVE_UV := $(shell command -v uv 2>/dev/null)

@@ -37,7 +37,7 @@ def test_other(number): time.sleep(1)
 def test_a_test_that_hangs_or_kills_its_worker_ends_the_run(program: str, tmp_path: Path) -> None:
     (tmp_path / "test_one.py").write_text(program)
     (tmp_path / "test_others.py").write_text(OTHERS)
-    ended = run_pytest(tmp_path, "-n", "2", "--dist", "loadfile", "-o", "faulthandler_timeout=2")
+    ended = run_pytest(tmp_path, "-n", "2", "--dist", "worksteal", "-o", "faulthandler_timeout=2")
     assert ended.returncode == 1, ended.stdout
     assert "A worker died in test_one.py::test_it" in ended.stdout
     if program == HANGS:

@@ -164,6 +164,7 @@ def test_a_quiet_inbox_costs_four_requests_and_no_row(tmp_path: Path) -> None:
 # --- what a head walk brings ---------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_ties_late_chats_and_chats_that_jump_are_there_after_the_next_head_walk(
     inbox: Inbox, world: World
 ) -> None:
@@ -268,6 +269,7 @@ def test_an_account_out_of_sight_comes_with_the_next_full_walk(inbox: Inbox, wor
 # --- what a full walk brings ---------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_silent_changes_and_array_rows_are_right_after_a_full_walk_that_comes_by_itself(
     inbox: Inbox, world: World
 ) -> None:
@@ -361,6 +363,7 @@ def test_accounts_are_walked_side_by_side_as_many_at_once_as_allowed(
     assert inbox.is_equal()
 
 
+@pytest.mark.slow
 def test_a_sick_account_is_skipped_and_its_gap_is_filled_when_it_is_well(
     inbox: Inbox, world: World
 ) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 ENVIRONMENTS = ROOT / ".venv-bench"
+ROUNDS = int(os.environ.get("ROUNDS", "3"))
 DUCKDB = "duckdb==1.5.5"  # the same for everybody who loads into it
 
 PACKAGES = {
@@ -45,7 +46,7 @@ class Contender:
     script: str
     shape: str
     arguments: tuple[str, ...] = ()
-    rounds: int = 3
+    rounds: int = ROUNDS
 
     def command(self, url: str, key: str, folder: Path) -> list[str]:
         """What to run."""
@@ -53,8 +54,8 @@ class Contender:
         return [python(self.environment), script, url, key, str(folder), *self.arguments]
 
 
-FLOOR = Contender("floor", "hand-written floor", "ours", "floor.py", "floor", rounds=7)
-OURS = Contender("ours", "postpress_source", "ours", "ours.py", "ours", rounds=7)
+FLOOR = Contender("floor", "hand-written floor", "ours", "floor.py", "floor", rounds=2 * ROUNDS + 1)
+OURS = Contender("ours", "postpress_source", "ours", "ours.py", "ours", rounds=2 * ROUNDS + 1)
 PEERS = (
     FLOOR,
     OURS,

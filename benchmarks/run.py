@@ -1,6 +1,6 @@
 """`make bench`: measure everything and print the tables.
 
-make bench CHATS=1000 takes less than 100,000 chats; a try, not a measurement
+make bench CHATS=1000 ROUNDS=1    takes fewer chats and turns: to see that it runs
 make bench KEEP=1     also writes results.json, first_load.svg, and the tables in docs/benchmark.md
                       and README.md
 """

@@ -13,14 +13,13 @@ from statistics import median
 from typing import Any
 
 import duckdb
-from contenders import FLOOR, HERE, OURS, Contender, python
+from contenders import FLOOR, HERE, OURS, ROUNDS, Contender, python
 from landed import compare, listed
 from measure import Run, run
 
 from postpress_source.sandbox import serve_process
 
 ENV = "SOURCES__POSTPRESS__"
-ROUNDS = 3
 
 
 @contextmanager
@@ -178,7 +177,7 @@ def start_up() -> dict[str, float]:
     }
     taken: dict[str, list[float]] = {name: [] for name in commands}
     with _folder() as folder:
-        for _ in range(7):
+        for _ in range(2 * ROUNDS + 1):
             for name, command in commands.items():
                 taken[name].append(run(command, folder).seconds)
     return {name: min(seconds) for name, seconds in taken.items()}

@@ -77,7 +77,7 @@ servers-stop: ## Stop them and delete their data
 	.ci/servers-local stop
 
 test-newest: setup ## Run the fast tests on the newest duckdb; may fail
-	$(call fill,.venv-newest,dev,--all-extras)
+	UV_PROJECT_ENVIRONMENT=.venv-newest $(UV) sync --quiet --frozen --all-extras
 	$(UV) pip install --quiet --python .venv-newest/bin/python --no-deps --upgrade duckdb
 	$(BOUNDED) .venv-newest/bin/pytest -W default -m "not slow" $(ARGS)
 

@@ -148,7 +148,7 @@ def test_the_run_after_a_process_died_replaces_what_landed_twice(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(int(os.environ.get("KILLS", "6"))))
+@pytest.mark.parametrize("seed", range(int(os.environ.get("KILLS", "4"))))
 def test_a_load_that_is_killed_anywhere(tmp_path: Path, seed: int) -> None:
     """`KILLS=20 pytest -m slow -s` says how many of so many doubled rows."""
     random = Random(seed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -201,14 +200,12 @@ def test_a_full_walk_gives_a_new_version_to_changed_rows_only(
 
 
 @pytest.mark.slow
-def test_mariadb_merges_twenty_thousand_chats_in_seconds(
+def test_mariadb_merges_twenty_thousand_chats_before_the_watchdog_ends_it(
     make_inbox: Callable[[Target], Inbox],
 ) -> None:
     to = make_inbox(BY_NAME["mariadb"])
     world = to.serve(generate_world(20_000, 3, now=NOW))
     to.run()
     world.refile(world.chat_ids[0], [])
-    started = time.monotonic()
-    to.run()
-    assert time.monotonic() - started < 60, "7 s were measured; without a key it takes hours"
+    to.run()  # 7 s were measured; without a key it takes hours, and the watchdog ends it
     assert landed(to.place) == inbox(world)

@@ -147,6 +147,7 @@ def make_desk(folder: Path) -> Desk:
             "DLT_DATA_DIR": str(folder / "dlt"),
             "RUNTIME__DLTHUB_TELEMETRY": "false",
             "RUNTIME__REQUEST_BACKOFF_FACTOR": "0.01",
+            "RUNTIME__REQUEST_TIMEOUT": "300",  # so that Ctrl-C alone ends a wait
             "RUNTIME__REQUEST_MAX_ATTEMPTS": "3",
         },
     )

@@ -25,7 +25,10 @@ LONG = timedelta(days=365)
 
 
 def examples(usual: int) -> int:
-    """How many histories: the usual number, or with PROOF=thorough twenty times as many."""
+    """How many histories: the usual number, or with PROOF=thorough twenty times as many.
+
+    So many take longer than a test may: give pytest `-o faulthandler_timeout=7200`, too.
+    """
     return usual * (20 if os.environ.get("PROOF") == "thorough" else 1)
 
 

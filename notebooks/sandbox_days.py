@@ -36,6 +36,6 @@ def source_clock(world: World) -> Iterator[None]:
 
     with (
         patch("postpress_source.sync.datetime", WorldTime),
-        patch("postpress_source.reader.datetime", WorldTime),
+        patch("postpress_source.walks.reader.datetime", WorldTime),
     ):
         yield

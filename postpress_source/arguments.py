@@ -11,8 +11,8 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
+from postpress_source.api.transport import ApiKey
 from postpress_source.errors import PostpressArgumentError
-from postpress_source.transport import ApiKey
 
 if TYPE_CHECKING:  # the command line starts without dlt
     import dlt

@@ -13,6 +13,8 @@ from dlt.common.configuration.specs import BaseConfiguration, RuntimeConfigurati
 from dlt.common.typing import TSecretStrValue
 from dlt.extract import DltResource
 
+from postpress_source.api.client import PostpressClient, RetrySettings
+from postpress_source.api.transport import ApiKey
 from postpress_source.arguments import (
     MAX_LIMIT,
     check_api_key,
@@ -21,9 +23,7 @@ from postpress_source.arguments import (
     check_filters,
     check_parallel_accounts,
 )
-from postpress_source.client import PostpressClient, RetrySettings
-from postpress_source.columns import describe_tables
-from postpress_source.transport import ApiKey
+from postpress_source.chats.columns import describe_tables
 
 DEFAULT_BASE_URL: Final = "https://api.postpress.ai/v1"
 

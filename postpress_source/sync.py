@@ -17,16 +17,14 @@ from typing import Any
 import dlt
 from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
 
+from postpress_source.api.client import PostpressClient
 from postpress_source.arguments import Filters, Window
-from postpress_source.client import PostpressClient
+from postpress_source.chats.tables import in_window
 from postpress_source.errors import PostpressAccountError
-from postpress_source.landing import Landing
-from postpress_source.ledger import ledger
-from postpress_source.reader import OnPage, Reader, Walk
-from postpress_source.spool import Spool
-from postpress_source.standing import look, remember_load
-from postpress_source.tables import in_window
-from postpress_source.walk import (
+from postpress_source.landing.ledger import ledger
+from postpress_source.landing.merge import Landing
+from postpress_source.landing.repair import look, remember_load
+from postpress_source.walks.plan import (
     Kind,
     Plan,
     accounts_to_walk,
@@ -38,7 +36,9 @@ from postpress_source.walk import (
     remember_failure,
     shrunken_accounts,
 )
-from postpress_source.watermark import (
+from postpress_source.walks.reader import OnPage, Reader, Walk
+from postpress_source.walks.spool import Spool
+from postpress_source.walks.watermark import (
     ALL_VISIBLE,
     Memory,
     forget_heads,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from postpress_source.columns import CHATS
+from postpress_source.chats.columns import CHATS
 from postpress_source.source import PostpressArguments, PostpressSettings, postpress_source
 
 ROOT = Path(__file__).parent.parent

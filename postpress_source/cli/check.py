@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from postpress_source.arguments import Filters
+from postpress_source.chats.records import Chat
 from postpress_source.cli import warehouse
 from postpress_source.cli.choice import Choice
 from postpress_source.cli.failures import ExitCode, failure_of
@@ -20,7 +21,6 @@ from postpress_source.errors import (
     PostpressAuthError,
     PostpressError,
 )
-from postpress_source.records import Chat
 
 OK: Final = "ok"
 NOTE: Final = "note"

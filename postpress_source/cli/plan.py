@@ -13,8 +13,8 @@ from postpress_source.cli.choice import Choice
 from postpress_source.cli.failures import ExitCode
 from postpress_source.cli.screen import Screen, instant, span
 from postpress_source.cli.walks import ALL_VISIBLE, Walk, read_walks, seconds_of
-from postpress_source.walk import plan_walk
-from postpress_source.watermark import Memory, read_memories
+from postpress_source.walks.plan import plan_walk
+from postpress_source.walks.watermark import Memory, read_memories
 
 _RECENT: Final = 5
 

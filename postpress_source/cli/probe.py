@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, Final
 
-from postpress_source.answers import Page, Place
+from postpress_source.api.answers import Page, Place
+from postpress_source.api.client import PostpressClient, RetrySettings, Traffic
 from postpress_source.arguments import Filters, api_instant
-from postpress_source.client import PostpressClient, RetrySettings, Traffic
-from postpress_source.records import Chat, loads
+from postpress_source.chats.records import Chat, loads
 
 _PATIENCE: Final = RetrySettings(timeout=30.0, max_attempts=3, max_delay=10.0)
 _LIMIT_HEADERS: Final = ("retry-after", "x-ratelimit-", "ratelimit")

@@ -9,7 +9,7 @@ import dlt
 
 from postpress_source.cli import warehouse
 from postpress_source.cli.screen import Screen, span
-from postpress_source.ledger import WALKS
+from postpress_source.landing.ledger import WALKS
 
 ALL_VISIBLE: Final = "all visible"
 

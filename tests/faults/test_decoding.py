@@ -13,13 +13,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from postpress_source.answers import Page, Place, UnreadableError, decode_page, error_of
+from postpress_source.api.answers import Page, Place, UnreadableError, decode_page, error_of
+from postpress_source.api.pace import Budget, asked_wait
+from postpress_source.chats.records import Chat, MissingIdError, loads, to_chat
+from postpress_source.chats.tables import CHATS, parse_batch, split_lists, to_batch
 from postpress_source.errors import PostpressContractError, PostpressError
-from postpress_source.pace import Budget, asked_wait
-from postpress_source.records import Chat, MissingIdError, loads, to_chat
 from postpress_source.sandbox import generate_world
-from postpress_source.tables import CHATS, parse_batch, split_lists, to_batch
-from postpress_source.walk import Kind, Plan, Progress, observe
+from postpress_source.walks.plan import Kind, Plan, Progress, observe
 from tests.faults.corpus.make import LIES, PAGES
 
 CORPUS = Path(__file__).parent / "corpus"

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from postpress_source import PostpressArgumentError, PostpressContractError, postpress_source
-from postpress_source.client import PostpressClient, RetrySettings, Traffic
+from postpress_source.api.client import PostpressClient, RetrySettings, Traffic
 from postpress_source.errors import PostpressUnavailableError
 from postpress_source.sandbox import Fault
 from tests.faults.conftest import Inbox

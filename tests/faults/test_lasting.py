@@ -22,7 +22,7 @@ from postpress_source import (
     PostpressRequestError,
     PostpressUnavailableError,
 )
-from postpress_source.answers import Place, error_of
+from postpress_source.api.answers import Place, error_of
 from postpress_source.errors import DOCUMENTED_ERRORS
 from postpress_source.sandbox import DOCUMENTED, Fault
 from tests.faults.conftest import KEY, MIDDLE, Inbox

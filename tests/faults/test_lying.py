@@ -16,7 +16,7 @@ import pytest
 
 from postpress_source import PostpressContractError, PostpressError, PostpressUnavailableError
 from postpress_source.sandbox import Fault
-from postpress_source.walk import MAX_EMPTY_PAGES
+from postpress_source.walks.plan import MAX_EMPTY_PAGES
 from tests.faults.conftest import FIRST, KEY, LAST, MIDDLE, PAGES, Inbox
 from tests.faults.hostile import Hostile, always, hostile, http
 
@@ -165,7 +165,7 @@ def test_no_redirect_is_followed_and_no_key_goes_along(
 
 MEASURED = """
 import resource, sys, json
-from postpress_source.client import PostpressClient, RetrySettings, Traffic
+from postpress_source.api.client import PostpressClient, RetrySettings, Traffic
 from postpress_source.errors import PostpressError
 client = PostpressClient(sys.argv[1], "pp_live_x", RetrySettings(max_attempts=2, backoff_factor=0))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -8,7 +8,7 @@ import dlt
 import pytest
 from hypothesis import settings
 
-from postpress_source.walk import Kind, kind_of
+from postpress_source.walks.plan import Kind, kind_of
 from tests.proof.machine import Follows, Ran, examples
 from tests.proof.warehouse import Order, Row, Warehouse
 

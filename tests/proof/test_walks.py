@@ -11,7 +11,7 @@ import pytest
 
 from postpress_source import PostpressContractError
 from postpress_source.sandbox import World, WorldOptions, generate_world
-from postpress_source.walk import MAX_EMPTY_PAGES, Kind, Plan, Progress, observe
+from postpress_source.walks.plan import MAX_EMPTY_PAGES, Kind, Plan, Progress, observe
 from tests.proof.machine import LONG, START
 from tests.proof.warehouse import Order, Trouble, Warehouse
 

@@ -15,17 +15,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from postpress_source.answers import Page, Place, decode_page, error_of
+from postpress_source.api.answers import Page, Place, decode_page, error_of
+from postpress_source.api.client import PostpressClient, Traffic
 from postpress_source.arguments import Filters, Window, check_filters
-from postpress_source.client import PostpressClient, Traffic
+from postpress_source.chats.tables import in_window
 from postpress_source.errors import CursorRefusedError, PostpressUnavailableError
-from postpress_source.reader import Reader, Walk
 from postpress_source.sandbox import ApiError, World
 from postpress_source.sandbox.query import read_query
-from postpress_source.spool import Spool
 from postpress_source.sync import Sync, _memories_after
-from postpress_source.tables import in_window
-from postpress_source.watermark import forget_heads, read_memories, write_memories
+from postpress_source.walks.reader import Reader, Walk
+from postpress_source.walks.spool import Spool
+from postpress_source.walks.watermark import forget_heads, read_memories, write_memories
 from tests.proof.happenings import LOOKBACK
 
 Row = dict[str, Any]

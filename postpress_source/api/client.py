@@ -18,15 +18,15 @@ from urllib.parse import urlencode, urlsplit
 import urllib3
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
-from postpress_source.answers import Page, Place, UnreadableError, decode_page, error_of
+from postpress_source.api.answers import Page, Place, UnreadableError, decode_page, error_of
+from postpress_source.api.pace import Budget, asked_wait
+from postpress_source.api.transport import ApiKey, in_words, open_pool
 from postpress_source.errors import (
     CursorRefusedError,
     PostpressContractError,
     PostpressError,
     PostpressUnavailableError,
 )
-from postpress_source.pace import Budget, asked_wait
-from postpress_source.transport import ApiKey, in_words, open_pool
 
 logger = logging.getLogger("postpress_source")
 

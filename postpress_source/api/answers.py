@@ -19,16 +19,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from postpress_source.errors import (
-    PostpressAccountError,
-    PostpressAuthError,
-    PostpressContractError,
-    PostpressError,
-    PostpressRequestError,
-    PostpressUnavailableError,
-    documented_error,
-)
-from postpress_source.records import (
+from postpress_source.chats.records import (
     DECODING_ERRORS,
     Chat,
     MissingIdError,
@@ -37,6 +28,15 @@ from postpress_source.records import (
     loads,
     see,
     to_chat,
+)
+from postpress_source.errors import (
+    PostpressAccountError,
+    PostpressAuthError,
+    PostpressContractError,
+    PostpressError,
+    PostpressRequestError,
+    PostpressUnavailableError,
+    documented_error,
 )
 
 _CLIP: Final = 160

@@ -21,8 +21,8 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase
 from dlt.pipeline.trace import PipelineStepTrace
 
-from postpress_source.columns import ARRAY_TABLES
-from postpress_source.landing import merge_strategies
+from postpress_source.chats.columns import ARRAY_TABLES
+from postpress_source.landing.merge import merge_strategies
 
 logger = logging.getLogger("postpress_source")
 

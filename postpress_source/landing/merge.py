@@ -28,9 +28,9 @@ from dlt.common.schema import Schema
 from dlt.common.schema.typing import TPartialTableSchema
 from dlt.extract import DltResource
 
-from postpress_source.columns import ARRAY_TABLES, LEDGER
-from postpress_source.tables import CHATS as CHATS_ARROW
-from postpress_source.tables import TEXT, split_lists
+from postpress_source.chats.columns import ARRAY_TABLES, LEDGER
+from postpress_source.chats.tables import CHATS as CHATS_ARROW
+from postpress_source.chats.tables import TEXT, split_lists
 
 # A colon only behind a word character: elsewhere SQLAlchemy takes it for a bound parameter.
 _PLAIN_ID: Final = re.compile(r"(?:[\w.@=+/-]|(?<=\w):){1,200}", re.ASCII)

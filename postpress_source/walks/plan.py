@@ -20,7 +20,7 @@ from enum import StrEnum
 from operator import ge, gt
 from typing import Final
 
-from postpress_source.watermark import Memory
+from postpress_source.walks.watermark import Memory
 
 ORDER_PROOF: Final = 16
 """Descents that a full walk must have seen before its order is trusted; fewer could be chance."""

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
-from postpress_source.records import Chat
+from postpress_source.chats.records import Chat
 
 TEXT = pa.string()
 INSTANT = pa.timestamp("us", tz="UTC")

@@ -19,8 +19,8 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from postpress_source.answers import Page
-from postpress_source.tables import CHATS, TEXT, parse_batch, to_batch
+from postpress_source.api.answers import Page
+from postpress_source.chats.tables import CHATS, TEXT, parse_batch, to_batch
 
 TABLE_BYTES: Final = 4 * 2**20
 _BITMAP_BYTES: Final = 8 * 2**20

@@ -7,10 +7,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from postpress_source.reader import Walk
-from postpress_source.tables import INSTANT, TEXT
-from postpress_source.walk import kind_of, reason_of
-from postpress_source.watermark import Memory
+from postpress_source.chats.tables import INSTANT, TEXT
+from postpress_source.walks.plan import kind_of, reason_of
+from postpress_source.walks.reader import Walk
+from postpress_source.walks.watermark import Memory
 
 WALKS = pa.schema(
     [

@@ -13,16 +13,15 @@ from typing import Final
 
 import msgspec
 
-from postpress_source.answers import Page
+from postpress_source.api.answers import Page
+from postpress_source.api.client import CHATS_PATH, PostpressClient, Traffic
 from postpress_source.arguments import Filters
-from postpress_source.client import CHATS_PATH, PostpressClient, Traffic
 from postpress_source.errors import (
     CursorRefusedError,
     PostpressAccountError,
     PostpressContractError,
 )
-from postpress_source.spool import SeenIds, Spool
-from postpress_source.walk import (
+from postpress_source.walks.plan import (
     MAX_EMPTY_PAGES,
     MAX_PAGES_WITHOUT_NEWS,
     Kind,
@@ -33,7 +32,8 @@ from postpress_source.walk import (
     observe,
     plan_second_look,
 )
-from postpress_source.watermark import Memory
+from postpress_source.walks.spool import SeenIds, Spool
+from postpress_source.walks.watermark import Memory
 
 logger = logging.getLogger("postpress_source")
 

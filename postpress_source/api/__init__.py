@@ -1,0 +1,1 @@
+"""From HTTP to a page: one GET within bounds, and what its answer means."""

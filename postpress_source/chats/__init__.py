@@ -1,0 +1,1 @@
+"""What a chat is: as JSON, as Arrow, as a table of dlt's."""

@@ -6,12 +6,14 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
 from postpress_source.api.transport import ApiKey
+from postpress_source.chats.records import Sighting
 from postpress_source.errors import PostpressArgumentError
 
 if TYPE_CHECKING:  # the command line starts without dlt
@@ -56,17 +58,33 @@ class Filters:
         query = {"account_id": account_id, **self._narrowing(), "limit": str(self.limit)}
         return {name: value for name, value in query.items() if value is not None}
 
-    def scope(self, start: datetime | None = None) -> str:
-        """The name of what a watermark is valid for: all that narrows the list, but the account."""
-        narrowing: dict[str, str | None] = self._narrowing()
-        if start is not None:
-            narrowing["start"] = start.isoformat()
-        return urlencode({key: value for key, value in narrowing.items() if value is not None})
+    def scope(self) -> str:
+        """What a watermark is valid for, in words: all that narrows the list, but the account."""
+        narrowing = self._narrowing().items()
+        return urlencode({key: value for key, value in narrowing if value is not None})
 
     @property
     def lists_whole_accounts(self) -> bool:
-        """Whether a walk to the end lists all chats of every account that it lists any of."""
+        """Whether a walk to the end lists all chats, of the type asked for, of the accounts."""
         return self.unread is None and self.before is None and self.after is None
+
+    def unheeded(self, account_id: str | None, chat: Sighting) -> str | None:
+        """The filter that a listed chat shows not to be heeded; None if the chat was asked for.
+
+        What `before` and `after` compare is unknown, so no chat can contradict them; nor can a
+        value that is missing.
+        """
+        if None not in (account_id, chat.account_id) and chat.account_id != account_id:
+            return "account_id"
+        if None not in (self.account_type, chat.account_type) and (
+            chat.account_type != self.account_type
+        ):
+            return "account_type"
+        if None not in (self.unread, chat.unread_count) and (
+            bool(chat.unread_count) is not self.unread
+        ):
+            return "unread"
+        return None
 
     def _narrowing(self) -> dict[str, str | None]:
         return {
@@ -75,6 +93,13 @@ class Filters:
             "before": self.before,
             "after": self.after,
         }
+
+
+def scope_key(filters: Filters, base_url: str, api_key: str) -> str:
+    """The name under which a scope is remembered: a workspace, told by a digest, and filters."""
+    told = f"{base_url}\n{api_key}".encode()
+    workspace = blake2b(told, digest_size=4, person=b"workspace").hexdigest()
+    return f"{workspace}?{filters.scope()}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from postpress_source.arguments import (
     check_duration,
     check_filters,
     check_parallel_accounts,
+    scope_key,
 )
 from postpress_source.chats.columns import describe_tables
 
@@ -80,7 +81,7 @@ def postpress_source(
     lookback: timedelta | str = timedelta(hours=1),
     full_walk_every: timedelta | str = timedelta(days=1),
 ) -> DltResource:
-    """The tables equal the API's list after every full walk that nothing disturbed.
+    """The tables equal the API's list after every full walk that nothing disturbed, or the next.
 
     They are `chats`, `chats__folder`, `chats__disabled_features`, and the ledger `chat_walks`. A
     head walk, the cheap one in between full walks, brings every chat with new activity. Building
@@ -135,7 +136,8 @@ def postpress_source(
         if key.startswith("pp_test_"):
             logger.warning("The API key is a test key (pp_test_): this is sandboxed traffic.")
         client = PostpressClient(url, key, _retry_settings(), connections=parallel)
-        sync = Sync(client, filters, lookback, full_walk_every, parallel)
+        scope = scope_key(filters, url, key)
+        sync = Sync(client, filters, scope, lookback, full_walk_every, parallel)
         yield from sync.run(timestamp)
 
     describe_tables(chats)

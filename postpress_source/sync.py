@@ -5,14 +5,11 @@ All of it lands in one load package, together or not at all. To be used inside t
 
 from __future__ import annotations
 
-import logging
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import dlt
 from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
@@ -20,23 +17,14 @@ from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
 from postpress_source.api.client import PostpressClient
 from postpress_source.arguments import Filters, Window
 from postpress_source.chats.tables import in_window
-from postpress_source.errors import PostpressAccountError
+from postpress_source.errors import PostpressContractError
 from postpress_source.landing.ledger import ledger
 from postpress_source.landing.merge import Landing
-from postpress_source.landing.repair import look, remember_load
-from postpress_source.walks.plan import (
-    Kind,
-    Plan,
-    accounts_to_walk,
-    kind_of,
-    plan_backfill,
-    plan_replacement,
-    plan_walk,
-    remember,
-    remember_failure,
-    shrunken_accounts,
-)
-from postpress_source.walks.reader import OnPage, Reader, Walk
+from postpress_source.landing.repair import Standing, look, remember_load
+from postpress_source.landing.table import Table
+from postpress_source.walks.plan import Plan, plan_backfill, plan_full_walk, plan_walk
+from postpress_source.walks.reader import OnPage, Reader, Walk, say_unasked
+from postpress_source.walks.reading import Reading, memories_after
 from postpress_source.walks.spool import Spool
 from postpress_source.walks.watermark import (
     ALL_VISIBLE,
@@ -44,10 +32,12 @@ from postpress_source.walks.watermark import (
     forget_heads,
     read_memories,
     run_watermark,
+    upgrade,
     write_memories,
 )
 
-logger = logging.getLogger("postpress_source")
+_LOST: Final = "the last load isn't in this destination"
+_DOUBLED: Final = "rows landed twice: a load was cut off"
 
 
 class Sync:
@@ -56,6 +46,7 @@ class Sync:
     Args:
         client: Where pages come from; closed when the run ends.
         filters: What to read.
+        scope: The name under which it is remembered how far these filters are known.
         lookback: How far behind the watermark a head walk reads again.
         full_walk_every: When a full walk is due.
         parallel: How many accounts are walked at once, at most.
@@ -65,12 +56,14 @@ class Sync:
         self,
         client: PostpressClient,
         filters: Filters,
+        scope: str,
         lookback: timedelta,
         full_walk_every: timedelta,
         parallel: int,
     ) -> None:
         self._client = client
         self._filters = filters
+        self._scope = scope
         self._lookback = lookback
         self._full_walk_every = full_walk_every
         self._parallel = parallel
@@ -79,126 +72,89 @@ class Sync:
         """The items to yield to dlt; state is written, and the watermark moved, at the end."""
         window = Window.of(timestamp)
         _advance(timestamp, None)  # no filter of dlt's: a new account is older than the watermark
-        state = dlt.current.resource_state()
-        scope = self._filters.scope(window.start if window.end is None else None)
-        memories = read_memories(state, scope)
-        now = datetime.now(UTC)
+        state, load_id = dlt.current.resource_state(), _load_id()
+        table, now = Table(), datetime.now(UTC)
         with closing(Spool()) as spool, closing(self._client):
-            standing = look(state, may_walk=window.end is None)
-            table_exists = "chats" in dlt.current.source_schema().tables
-            reader = Reader(
-                self._client, spool, self._filters, _report(), table_exists=table_exists
-            )
-            walks = self._read(reader, memories, window, now, doubled=standing.walk)
-            after = {} if window.end else _memories_after(walks, now)
-            load_id = _load_id()
+            upgrade(state, self._filters.scope(), self._scope)
+            standing = look(state, table, may_walk=window.end is None)
             landing = Landing(load_id, no_table=standing.no_table, replaces=standing.doubles > 0)
-            tables = (in_window(table, window.start, window.end) for table in spool.tables())
-            yield from landing.hand_over(table for table in tables if table.num_rows)
+            walks = self.plan(read_memories(state, self._scope), window, now, standing)
+            reading = Reading(
+                Reader(self._client, spool, _on_page()),
+                spool,
+                table if landing.can_delete else None,
+                self._parallel,
+                self._client.close,
+                _on_walk,
+            )
+            walks = reading.run(walks)
+            if window.end is not None:
+                _refuse_holes(walks)
+            after = {} if window.end else memories_after(walks, now)
+            tables = (in_window(rows, window.start, window.end) for rows in spool.tables())
+            yield from landing.hand_over(rows for rows in tables if rows.num_rows)
+            yield from landing.hand_over_gone(
+                {
+                    gone
+                    for walk in walks
+                    for verdict in walk.verdicts.values()
+                    for gone in verdict.gone
+                }
+            )
             if landing.rows:
                 remember_load(state, load_id, landing.rows if landing.appends else {})
-            for walk in walks:
-                walk.whole = self._wholly_read(walk, window, spool.drifted)
-            yield landing.hand_over_ledger(_ledger(walks, after, scope, load_id))
-        landing.finish(self._whole_accounts(walks, window, spool.drifted))
+            yield landing.hand_over_ledger(self._ledger(walks, after, load_id))
         if window.end is not None:
             forget_heads(state)
             return
-        write_memories(state, scope, after)
+        write_memories(state, self._scope, after)
         _advance(timestamp, run_watermark(after.values()))
 
-    def _read(
-        self,
-        reader: Reader,
-        memories: dict[str, Memory],
-        window: Window,
-        now: datetime,
-        *,
-        doubled: bool = False,
+    def plan(
+        self, memories: Mapping[str, Memory], window: Window, now: datetime, standing: Standing
     ) -> list[Walk]:
+        """The walks to begin with: one an account, or one of all visible ones."""
         units = self._filters.account_ids or (ALL_VISIBLE,)
-        walks = [self._walk(unit, memories.get(unit), window, now) for unit in units]
-        if doubled:
-            for walk in walks:
-                walk.plan = plan_replacement(walk.plan)
-        _run_all(reader, self._client, walks, self._parallel)
-        if not self._filters.account_ids:
-            walks[0].unsure = _unsure_accounts(reader, walks[0])
-            walks += self._read_accounts_beside(reader, walks[0], now)
-        sick = [walk.error for walk in walks if walk.error]
-        if len(sick) == len(walks):
-            raise _all_sick(sick)
-        return walks
-
-    def _walk(self, unit: str, memory: Memory | None, window: Window, now: datetime) -> Walk:
-        if window.end is not None and window.start is not None:
-            plan = plan_backfill(memory, window.start, self._lookback)
-        else:
-            plan = plan_walk(
-                memory,
+        return [
+            Walk(
+                unit or None,
+                self._filters,
+                self._plan(memories.get(unit), window, now, standing),
+                memories.get(unit),
                 now,
-                lookback=self._lookback,
-                full_walk_every=self._full_walk_every,
-                start=window.start,
             )
-        return Walk(unit or None, plan, memory, now)
-
-    def _read_accounts_beside(self, reader: Reader, walk: Walk, now: datetime) -> list[Walk]:
-        """Walks of accounts that a head walk of all visible ones met and had never read."""
-        if walk.plan.kind is Kind.BACKFILL:
-            return []
-        reasons = accounts_to_walk(walk.memory, walk.accounts, to_the_end=walk.to_the_end)
-        walks = [
-            Walk(account, Plan(Kind.FULL, reason, lookback=self._lookback), None, now)
-            for account, reason in reasons.items()
+            for unit in units
         ]
-        _run_all(reader, self._client, walks, self._parallel)
-        return walks
 
-    def _whole_accounts(self, walks: Iterable[Walk], window: Window, drifted: set[int]) -> set[str]:
-        """Accounts of which every chat has been handed over, by all walks together."""
-        return {name for walk in walks for name in self._wholly_read(walk, window, drifted)}
+    def _plan(
+        self, memory: Memory | None, window: Window, now: datetime, standing: Standing
+    ) -> Plan:
+        if window.end is not None and window.start is not None:
+            return plan_backfill(memory, window.start, self._lookback)
+        plan = plan_walk(
+            memory,
+            now,
+            lookback=self._lookback,
+            full_walk_every=self._full_walk_every,
+            start=window.start,
+        )
+        if standing.lost or standing.walk:
+            return plan_full_walk(plan, _LOST if standing.lost else _DOUBLED)
+        return plan
 
-    def _wholly_read(self, walk: Walk, window: Window, drifted: set[int]) -> frozenset[str]:
-        """Accounts of which every chat has been handed over: what else the table has is gone.
-
-        Only a full walk is evidence enough, and only one that didn't see the list move. An account
-        that lists no chat at all isn't one of them: it may be coming back.
-        """
-        if not self._filters.lists_whole_accounts or window.start is not None:
-            return frozenset()
-        full = kind_of(walk.plan, walk.progress) is Kind.FULL and walk.to_the_end
-        if not full or walk.numbers & drifted or walk.error or walk.unchanged:
-            return frozenset()
-        return frozenset(walk.accounts.keys() - walk.unsure)
-
-
-def _unsure_accounts(reader: Reader, walk: Walk) -> frozenset[str]:
-    """Accounts that a walk of all visible ones may have read only in part."""
-    if not walk.to_the_end or walk.plan.kind is Kind.BACKFILL:
-        return frozenset()
-    shrunken = shrunken_accounts(walk.memory, walk.accounts)
-    return frozenset(account for account in shrunken if not reader.is_well(account, walk))
+    def _ledger(self, walks: Sequence[Walk], after: Mapping[str, Memory], load_id: str) -> Any:
+        rows = [(walk, after.get(walk.account_id or ALL_VISIBLE)) for walk in walks]
+        return ledger(rows, self._filters.scope(), load_id)
 
 
-def _run_all(reader: Reader, client: PostpressClient, walks: Sequence[Walk], parallel: int) -> None:
-    """Run walks side by side; the first error that isn't one account's own ends them all."""
-    if len(walks) == 1:
-        reader.run(walks[0])
-    if len(walks) < 2:
-        return
-    pool = ThreadPoolExecutor(min(parallel, len(walks)), "postpress-walk")
-    try:
-        running = [pool.submit(reader.run, walk) for walk in walks]
-        collector = dlt.current.pipeline().collector
-        for future in as_completed(running):
-            future.result()
-            collector.update("accounts walked", total=len(walks))
-    except BaseException:
-        client.close()
-        raise
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+def _refuse_holes(walks: Sequence[Walk]) -> None:
+    """A backfill has no next run that would fill in what it couldn't read."""
+    for walk in walks:
+        if walk.error:
+            raise walk.error
+        if walk.unasked:
+            summary, next_step = say_unasked(walk)
+            raise PostpressContractError(summary, next_step=next_step, account_id=walk.account_id)
 
 
 def _advance(timestamp: dlt.sources.incremental[datetime], watermark: datetime | None) -> None:
@@ -206,64 +162,20 @@ def _advance(timestamp: dlt.sources.incremental[datetime], watermark: datetime |
     timestamp.advance(watermark)  # type: ignore[arg-type]  # dlt documents None
 
 
-def _memories_after(walks: Sequence[Walk], now: datetime) -> dict[str, Memory]:
-    """What each unit remembers after the run; accounts beside "all visible" belong to it."""
-    first = walks[0]
-    if first.account_id is not None:
-        return {walk.account_id or ALL_VISIBLE: _memory_after(walk, now) for walk in walks}
-    beside = {walk.account_id: walk.error for walk in walks[1:] if walk.account_id}
-    memory = _memory_after(first, now)
-    failed = frozenset(account for account, error in beside.items() if error) | first.unsure
-    return {
-        ALL_VISIBLE: replace(
-            memory,
-            head="" if first.unsure else memory.head,  # the table isn't what was listed
-            accounts=(memory.accounts | beside.keys()) - failed,
-            owed=(memory.owed - beside.keys()) | failed,
-        )
-    }
-
-
-def _memory_after(walk: Walk, now: datetime) -> Memory:
-    if walk.error:
-        return remember_failure(walk.memory)
-    return remember(
-        walk.memory,
-        walk.plan,
-        walk.progress,
-        now,
-        to_the_end=walk.to_the_end,
-        head=walk.head,
-        seen=walk.accounts if walk.account_id is None else None,
-    )
-
-
-def _ledger(walks: Sequence[Walk], after: dict[str, Memory], scope: str, load_id: str) -> Any:
-    rows = [(walk, after.get(walk.account_id or ALL_VISIBLE)) for walk in walks]
-    return ledger(rows, scope, load_id)
-
-
 def _load_id() -> str:
-    """The load package of the run; empty where the source is iterated without a pipeline."""
+    """The load package of the run; empty where the source is iterated without a pipeline.
+
+    Raises:
+        PostpressArgumentError: Another source of this package is in it.
+    """
     try:
-        return str(dlt.current.load_package_state()["load_id"])
+        package = dlt.current.load_package_state()
     except CurrentLoadPackageStateNotAvailable:
         return ""
+    return str(package["load_id"])
 
 
-def _all_sick(errors: Sequence[PostpressAccountError]) -> PostpressAccountError:
-    if len(errors) == 1:
-        return errors[0]
-    each = "; ".join(f"{error.account_id}: {error.error_type or error.status}" for error in errors)
-    return PostpressAccountError(
-        f"None of the {len(errors)} accounts could be read ({each})",
-        status=errors[0].status,
-        error_type=errors[0].error_type,
-        next_step=errors[0].next_step,
-    )
-
-
-def _report() -> OnPage:
+def _on_page() -> OnPage:
     """Tells dlt's progress collector of each page; from any thread."""
     collector = dlt.current.pipeline().collector
     lock = threading.Lock()
@@ -274,3 +186,7 @@ def _report() -> OnPage:
             collector.update("chats read", chats)
 
     return on_page
+
+
+def _on_walk(walks: int) -> None:
+    dlt.current.pipeline().collector.update("accounts walked", total=walks)

@@ -13,7 +13,7 @@ quickstart page, which disagree):
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -72,6 +72,10 @@ class Page:
         if self.text is None:
             return cast(Sequence[Chat], self.sightings)
         return decode_chats(self.text)
+
+    def only(self, chat_ids: Collection[str]) -> Page:
+        """The page with these chats alone."""
+        return Page([chat for chat in self.chats if chat.id in chat_ids], self.page_cursor)
 
 
 class UnreadableError(Exception):

@@ -2,7 +2,6 @@
 
 urllib3 is used as it is, without requests on top: no redirect is followed, no `.netrc` is read, no
 cookie is kept, and the key is a header of a request to the configured origin and nothing else.
-Cursor pages carry the cursor and the limit, nothing else that could disagree.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ from postpress_source.api.pace import Budget, asked_wait
 from postpress_source.api.transport import ApiKey, in_words, open_pool
 from postpress_source.errors import (
     CursorRefusedError,
+    PostpressAccountError,
     PostpressContractError,
     PostpressError,
     PostpressUnavailableError,
@@ -63,6 +63,12 @@ class Traffic:
     retries: int = 0
     waited_seconds: float = 0.0
 
+    def add(self, other: Traffic) -> None:
+        """Count another's, too."""
+        self.requests += other.requests
+        self.retries += other.retries
+        self.waited_seconds += other.waited_seconds
+
 
 class Stopped(Exception):  # noqa: N818 - not an error: the run is being ended
     """The client was closed; raised in the threads that were still reading."""
@@ -85,7 +91,11 @@ class _Answer:
 
 
 class PostpressClient:
-    """Reads pages of chats. Threads may share it; the key leaves it only as a request header."""
+    """Reads pages of chats. Threads may share it; the key leaves it only as a request header.
+
+    Attributes:
+        answered: Whether a page has come: the key is good, and the API is up.
+    """
 
     def __init__(
         self, base_url: str, api_key: str, retry: RetrySettings, connections: int = 8
@@ -97,6 +107,8 @@ class PostpressClient:
         self._closing = threading.Event()
         self._pool = open_pool(self._base_url, connections)
         self._origin = self._pool.connection_from_url(self._base_url)
+        self._cursor_alone = False
+        self.answered = False
 
     def close(self) -> None:
         """End waits and refuse further requests; walks in other threads raise `Stopped`."""
@@ -108,20 +120,34 @@ class PostpressClient:
     ) -> Page:
         """One page of `GET /chats`, after as many retries as make sense.
 
+        Whether a cursor carries the filters isn't documented, so they go with every page. An API
+        that refuses them beside a cursor, and takes the cursor alone, gets it alone from then on.
+
         Args:
-            query: The parameters of the first page; with a cursor only `limit` is sent of them.
+            query: The parameters of the walk's pages.
             page_cursor: The token that the previous page gave, None for the first page.
             page: Its number from 1, for messages.
             traffic: Counts the attempts and waits.
 
         Raises:
-            CursorRefusedError: The API refused the cursor.
+            CursorRefusedError: The API refused the cursor, alone, too.
             PostpressError: By who must act.
             Stopped: The client was closed meanwhile.
         """
         place = _place(query, page)
-        if page_cursor is not None:
-            query = {"limit": query["limit"], "cursor": page_cursor}
+        if page_cursor is None:
+            return self._get(query, place, traffic)
+        alone = {"cursor": page_cursor}
+        if not self._cursor_alone:
+            try:
+                return self._get({**query, **alone}, place, traffic)
+            except CursorRefusedError:
+                pass
+        answer = self._get(alone, place, traffic)
+        self._cursor_alone = True
+        return answer
+
+    def _get(self, query: Mapping[str, str], place: Place, traffic: Traffic) -> Page:
         url = f"{urlsplit(self._base_url).path}{CHATS_PATH}?{urlencode(query)}"
         retrying = Retrying(
             stop=stop_after_attempt(self._retry.max_attempts),
@@ -132,7 +158,7 @@ class PostpressClient:
             reraise=True,
         )
         try:
-            return retrying(self._attempt, url, place, traffic, page_cursor is not None)
+            return retrying(self._attempt, url, place, traffic, "cursor" in query)
         except PostpressError as error:
             failed = error
         except _PassingError as passing:
@@ -149,9 +175,12 @@ class PostpressClient:
             self._budget.end_turn()
         self._heed_budget(answer.headers)
         if answer.status == 200:
-            return self._decode(answer.body, place)
+            page = self._decode(answer.body, place)
+            self.answered = True
+            return page
         error = self._error(answer, place)
-        if on_cursor and answer.status in (400, 404, 410, 422):
+        of_account = isinstance(error, PostpressAccountError)
+        if on_cursor and not of_account and answer.status in (400, 404, 410, 422):
             raise CursorRefusedError.of(error)
         if answer.status in (408, 425, 429) or answer.status >= 500:
             wait = self._asked_wait(answer, place)

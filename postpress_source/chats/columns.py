@@ -104,6 +104,17 @@ CHAT_WALKS: Final[dict[str, TColumnSchema]] = {
     "retries": _column("bigint", "Attempts that followed a failed one."),
     "waited_seconds": _column("double", "Time spent waiting: retries and rate limits, seconds."),
     "chats_read": _column("bigint", "Chats on the pages read, repeated ones counted again."),
+    "chats_left_out": _column(
+        "bigint",
+        "Chats that the API listed though they weren't asked for; they didn't land, and the walk "
+        "isn't complete.",
+    ),
+    "chats_missing": _column(
+        "bigint",
+        "Rows of chats that a full walk didn't list and that stay for now, since it isn't proved "
+        "that they are gone; another full walk is owed.",
+    ),
+    "chats_deleted": _column("bigint", "Rows of chats that are gone, deleted by this load."),
     "watermark_before": _column("timestamp", "How far the data was known before, UTC."),
     "watermark_after": _column(
         "timestamp", "How far it is known now, UTC. Unchanged where the walk isn't complete."
@@ -120,8 +131,8 @@ CHAT_WALKS: Final[dict[str, TColumnSchema]] = {
     ),
     "complete": _column("bool", "Whether the walk read all that it had to.", nullable=False),
     "error_type": _column("text", "Of a skipped account: the API's error type."),
-    "error": _column("text", "Of a skipped account: what happened."),
-    "next_step": _column("text", "Of a skipped account: what to do."),
+    "error": _column("text", "Of a walk that isn't complete: what happened."),
+    "next_step": _column("text", "What to do about it; null where there is nothing to do."),
     "_dlt_load_id": _column("text", "The load that brought this row and the chats it speaks of."),
 }
 

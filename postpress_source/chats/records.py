@@ -35,6 +35,8 @@ class Sighting(msgspec.Struct, gc=False):
 
     id: Annotated[str, msgspec.Meta(min_length=1)]
     account_id: str | None = None
+    account_type: str | None = None
+    unread_count: _Int64 | None = None
     timestamp: _Instant | None = None
     muted_until: _Forever | _Instant | None = None
 
@@ -46,12 +48,10 @@ class Chat(Sighting, forbid_unknown_fields=True, gc=False):
     was left over.
     """
 
-    account_type: str | None = None
     provider_id: str | None = None
     attendee_provider_id: str | None = None
     name: str | None = None
     type: _Int64 | None = None
-    unread_count: _Int64 | None = None
     archived: _Flag | None = None
     read_only: _Int64 | None = None
     subject: str | None = None

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import Any, Final
 
-from postpress_source.arguments import Filters, check_duration
+from postpress_source.arguments import Filters, check_duration, scope_key
 from postpress_source.cli import warehouse
 from postpress_source.cli.choice import Choice
 from postpress_source.cli.failures import ExitCode
 from postpress_source.cli.screen import Screen, instant, span
 from postpress_source.cli.walks import ALL_VISIBLE, Walk, read_walks, seconds_of
+from postpress_source.source import PostpressArguments
 from postpress_source.walks.plan import plan_walk
-from postpress_source.walks.watermark import Memory, read_memories
+from postpress_source.walks.watermark import Memory, read_memories, upgrade
 
 _RECENT: Final = 5
 
@@ -25,7 +27,7 @@ def plan(choice: Choice, screen: Screen) -> ExitCode:
     known = warehouse.restore(pipeline)
     arguments = warehouse.settings(choice, key_needed=False)
     filters = warehouse.filters_of(arguments)
-    memories = read_memories(warehouse.chats_state(pipeline), filters.scope()) if known else {}
+    memories = _memories(warehouse.chats_state(pipeline), arguments, filters) if known else {}
     past = read_walks(pipeline, "WHERE complete") if known else []
     past = [walk for walk in past if walk["scope"] == filters.scope()]
     lookback = check_duration("lookback", arguments.lookback)
@@ -51,6 +53,20 @@ def plan(choice: Choice, screen: Screen) -> ExitCode:
     return ExitCode.OK
 
 
+def _memories(
+    remembered: Mapping[str, Any], arguments: PostpressArguments, filters: Filters
+) -> dict[str, Memory]:
+    """What is remembered of the workspace; without a key, of the only one there is."""
+    state = deepcopy(dict(remembered))
+    if arguments.api_key:
+        scope = scope_key(filters, arguments.base_url.rstrip("/"), arguments.api_key)
+    else:
+        alike = [name for name in state.get("scopes", {}) if name.endswith("?" + filters.scope())]
+        scope = alike[0] if len(alike) == 1 else ""
+    upgrade(state, filters.scope(), scope)
+    return read_memories(state, scope)
+
+
 def _walk(
     unit: str, memory: Memory | None, past: Iterable[Walk], lookback: timedelta, every: timedelta
 ) -> dict[str, Any]:
@@ -69,7 +85,7 @@ def _walk(
         "requests_expected": round(median(walk["requests"] for walk in alike)) if alike else None,
         "seconds_expected": round(median(seconds), 1) if seconds else None,
         "like_walks": len(alike),
-        "accounts_owed": sorted(memory.owed) if memory else [],
+        "accounts_owed": sorted(memory.owed | memory.missing.keys()) if memory else [],
     }
 
 
@@ -98,7 +114,7 @@ def _show_walk(walk: dict[str, Any], screen: Screen) -> None:
         ("  expected", _expected(walk)),
     ]
     if walk["accounts_owed"]:
-        pairs.append(("  and in full", ", ".join(walk["accounts_owed"]) + " (failed last time)"))
+        pairs.append(("  and in full", ", ".join(walk["accounts_owed"]) + " (not known whole)"))
     screen.pairs(pairs)
 
 

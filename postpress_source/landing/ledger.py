@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 
 from postpress_source.chats.tables import INSTANT, TEXT
-from postpress_source.walks.plan import kind_of, reason_of
-from postpress_source.walks.reader import Walk
+from postpress_source.walks.plan import reason_of
+from postpress_source.walks.reader import NOTHING_LISTED, Walk, say_unasked
 from postpress_source.walks.watermark import Memory
 
 WALKS = pa.schema(
@@ -25,6 +25,9 @@ WALKS = pa.schema(
         ("retries", pa.int64()),
         ("waited_seconds", pa.float64()),
         ("chats_read", pa.int64()),
+        ("chats_left_out", pa.int64()),
+        ("chats_missing", pa.int64()),
+        ("chats_deleted", pa.int64()),
         ("watermark_before", INSTANT),
         ("watermark_after", INSTANT),
         ("newest_first", pa.bool_()),
@@ -54,10 +57,11 @@ def ledger(walks: Sequence[tuple[Walk, Memory | None]], scope: str, load_id: str
 
 
 def _row(walk: Walk, after: Memory | None) -> dict[str, Any]:
-    read = None if walk.error else walk
+    kept = {account for account, verdict in walk.verdicts.items() if verdict.kept}
+    whole = walk.whole - kept if walk.filters.account_type is None else ()
     return {
         "account_id": walk.account_id,
-        "kind": str(kind_of(walk.plan, walk.progress)),
+        "kind": str(walk.kind),
         "reason": reason_of(walk.plan, walk.progress),
         "started_at": walk.started_at,
         "finished_at": walk.finished_at,
@@ -66,14 +70,27 @@ def _row(walk: Walk, after: Memory | None) -> dict[str, Any]:
         "retries": walk.traffic.retries,
         "waited_seconds": walk.traffic.waited_seconds,
         "chats_read": walk.chats,
+        "chats_left_out": sum(walk.unasked.values()),
+        "chats_missing": sum(verdict.kept for verdict in walk.verdicts.values()),
+        "chats_deleted": sum(len(verdict.gone) for verdict in walk.verdicts.values()),
         "watermark_before": walk.memory.watermark if walk.memory else None,
         "watermark_after": after.watermark if after else None,
-        "newest_first": read.progress.newest_first if read else None,
+        "newest_first": None if walk.error else walk.progress.newest_first,
         "to_the_end": walk.to_the_end,
         "unchanged": walk.unchanged,
-        "whole_accounts": ",".join(sorted(walk.whole)) or None,
-        "complete": read is not None,
-        "error_type": walk.error.error_type if walk.error else None,
-        "error": str(walk.error) if walk.error else None,
-        "next_step": walk.error.next_step if walk.error else None,
+        "whole_accounts": ",".join(sorted(whole)) or None,
+        "complete": walk.complete,
+        **_what_to_do(walk),
     }
+
+
+def _what_to_do(walk: Walk) -> dict[str, str | None]:
+    if walk.error:
+        error = walk.error
+        return {"error_type": error.error_type, "error": str(error), "next_step": error.next_step}
+    if walk.unasked:
+        error_text, next_step = say_unasked(walk)
+        return {"error": error_text, "next_step": next_step}
+    if walk.account_id and not walk.chats:
+        return {"next_step": NOTHING_LISTED}
+    return {}

@@ -4,18 +4,21 @@ Tables that don't exist yet are appended to: half the work, for there is nothing
 After that:
 
 the destination's merge offers     arrays                     chats that are gone
-cdc (DuckDB, PostgreSQL, ...)      tables of their own        deleted by a walk to the end
-delete-insert (SQLite, ...)        tables of their own        deleted by a walk to the end
-cdc without delete-insert (Delta)  list columns in chats      deleted by a walk to the end
+cdc (DuckDB, PostgreSQL, ...)      tables of their own        deleted
+delete-insert (SQLite, ...)        tables of their own        deleted
+cdc without delete-insert (Delta)  list columns in chats      deleted
 upsert only (Iceberg)              list columns in chats      stay
 nothing (plain files)              list columns in chats      every version is appended
+
+What is to be deleted is said chat by chat. In SQL destinations it is a staged row, a tombstone,
+that deletes the row with its id and never lands itself; in Delta tables a list of ids.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, Final, cast
 
 import dlt
@@ -32,9 +35,12 @@ from postpress_source.chats.columns import ARRAY_TABLES, LEDGER
 from postpress_source.chats.tables import CHATS as CHATS_ARROW
 from postpress_source.chats.tables import TEXT, split_lists
 
-# A colon only behind a word character: elsewhere SQLAlchemy takes it for a bound parameter.
-_PLAIN_ID: Final = re.compile(r"(?:[\w.@=+/-]|(?<=\w):){1,200}", re.ASCII)
+_TOMBSTONE: Final = "gone"  # no JSON object, as all else in `extra` is
+_NO_TOMBSTONE: Final = f"extra IS NULL OR extra <> '{_TOMBSTONE}'"
+_STAGED: Final = "id IN (SELECT id FROM {staging_table})"
+_STAGED_TOMBSTONES: Final = f"id IN (SELECT id FROM {{staging_table}} WHERE extra = '{_TOMBSTONE}')"  # noqa: S608
 _NOTHING: Final = "1 = 0"
+_PLAIN_ID: Final = re.compile(r"[\w.@=+/:-]{1,200}", re.ASCII)
 _REFUSES_NUL: Final = frozenset({"postgres", "redshift"})
 """SQL dialects whose text can't hold the character NUL: the load would fail for good."""
 
@@ -81,7 +87,7 @@ class Landing:
                     write_disposition=self._resource.write_disposition,
                     create_table_variant=True,
                 )
-        self._choose_merge(())
+        self._choose_merge()
 
     def hand_over(self, tables: Iterable[pa.Table]) -> Iterator[Any]:
         """The items to yield for tables of chats with their lists; nothing for no tables."""
@@ -100,14 +106,21 @@ class Landing:
         self._choose_files(LEDGER)
         return dlt.mark.with_table_name(table, LEDGER)
 
-    def finish(self, whole_accounts: Iterable[str]) -> None:
-        """Call it when all has been handed over.
+    @property
+    def can_delete(self) -> bool:
+        """Whether rows can be deleted: by the merge, unless the user has chosen otherwise."""
+        merges = self._resource.write_disposition == "merge" and not self.appends
+        return merges and not {"cdc", "delete-insert"}.isdisjoint(self._strategies or ())
 
-        Args:
-            whole_accounts: Accounts whose every chat was handed over: what the destination has of
-                them besides is gone at the source, and is deleted where the merge can.
-        """
-        self._choose_merge(sorted(whole_accounts))
+    def hand_over_gone(self, chat_ids: Collection[str]) -> Iterator[Any]:
+        """The items to yield so that these chats are deleted, where `can_delete`."""
+        if not chat_ids or not self.can_delete:
+            return
+        if not self._array_tables:
+            self._choose_merge(sorted(filter(_PLAIN_ID.fullmatch, chat_ids)))
+            return
+        rows = [{"id": chat_id, "extra": _TOMBSTONE} for chat_id in sorted(chat_ids)]
+        yield from self._items(self._split(pa.Table.from_pylist(rows, CHATS_ARROW)))
 
     def _split(self, table: pa.Table) -> dict[str, pa.Table]:
         """The rows of each table, as the destination takes them."""
@@ -136,39 +149,46 @@ class Landing:
             hints |= {"table_name": table, "create_table_variant": True}
         self._resource.apply_hints(**hints)
 
-    def _choose_merge(self, accounts: Iterable[str]) -> None:
+    def _choose_merge(self, gone: Sequence[str] = ()) -> None:
         if self._resource.write_disposition != "merge":
             return  # the user's own choice stands
-        quoted = ", ".join(f"'{account}'" for account in accounts if _PLAIN_ID.fullmatch(account))
-        # Delta's merge knows both sides' account_id; BigQuery can't qualify a column by a path.
-        column = "account_id" if self._array_tables else "{table}.account_id"
-        gone = f"{column} IN ({quoted})" if quoted else _NOTHING
         if self.appends:
             hints: dict[str, Any] = {"write_disposition": "append"}
         else:
             strategies = ["delete-insert"] if self._replaces else self._strategies
-            hints = {"write_disposition": "merge", **_merge_hints(strategies, gone)}
+            merge = _merge_hints(strategies or (), gone, arrays=self._array_tables)
+            hints = {"write_disposition": "merge", **merge}
         _update_table(self._schema, name="chats", resource="chats", **hints)
         disposition = hints["write_disposition"]
         for name in ARRAY_TABLES if self._array_tables else ():
             _update_table(self._schema, name=name, parent="chats", write_disposition=disposition)
 
 
-def _merge_hints(strategies: list[str] | None, gone: str) -> dict[str, Any]:
-    """The table hints of the best merge on offer. `gone` selects rows that may be deleted."""
-    if strategies is None:
-        return {}
+def _merge_hints(
+    strategies: Collection[str], gone: Sequence[str], *, arrays: bool
+) -> dict[str, Any]:
+    """The table hints of the best merge on offer."""
+    if "cdc" in strategies and not arrays:
+        quoted = ", ".join(f"'{chat_id}'" for chat_id in gone)
+        # Delta's merge knows both sides' id
+        return {
+            "x-merge-strategy": "cdc",
+            "x-merge-skip-unchanged-rows": True,
+            "x-merge-destination-scope": f"{{table}}.id IN ({quoted})" if quoted else _NOTHING,
+        }
     if "cdc" in strategies:
         return {
             "x-merge-strategy": "cdc",
             "x-merge-skip-unchanged-rows": True,
-            "x-merge-destination-scope": gone,
+            "x-merge-source-filter": _NO_TOMBSTONE,
+            "x-merge-destination-scope": _STAGED_TOMBSTONES,
         }
     if "delete-insert" in strategies:
         return {
             "x-merge-strategy": "delete-insert",
             "x-stage-data-deduplicated": True,
-            "x-merge-destination-scope": "id IN (SELECT id FROM {staging_table}) OR " + gone,  # noqa: S608 - _PLAIN_ID
+            "x-merge-source-filter": _NO_TOMBSTONE,
+            "x-merge-destination-scope": _STAGED,
         }
     return {"x-merge-strategy": "upsert"} if "upsert" in strategies else {}
 

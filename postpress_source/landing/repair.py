@@ -1,4 +1,8 @@
-"""What the destination has before a run: whether there is a table yet, and rows that landed twice.
+"""Whether the last load is there, as it was handed over; and how what isn't is made good.
+
+State speaks of one place: the destination and dataset that its last load went to. If that load
+isn't there (another file, a backup from before it, a package that was dropped or failed in part),
+nothing that the state says of the table can be believed.
 
 Rows land twice where a load is cut off between an insert's commit and dlt's note of it. dlt runs
 such an insert again, be it into the staging table, and then its merge inserts both copies (dlt
@@ -10,12 +14,14 @@ next run, and replaced by what it reads. To be used inside the running resource.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import dlt
 from dlt.common.pipeline import ExtractInfo, LoadInfo
+from dlt.common.schema import Schema
+from dlt.common.storages.exceptions import LoadPackageNotFound
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase
@@ -23,6 +29,7 @@ from dlt.pipeline.trace import PipelineStepTrace
 
 from postpress_source.chats.columns import ARRAY_TABLES
 from postpress_source.landing.merge import merge_strategies
+from postpress_source.landing.table import Table
 
 logger = logging.getLogger("postpress_source")
 
@@ -36,38 +43,45 @@ class Standing:
     """What the destination has.
 
     Attributes:
+        lost: The last load isn't there, or not all of it.
         no_table: Certainly no `chats`; False if unknown.
         doubles: Rows too many in the tables; 0 if unknown.
         walk: Whether a full walk is called for, to replace them.
     """
 
+    lost: bool = False
     no_table: bool = False
     doubles: int = 0
     walk: bool = False
 
 
-def look(state: dict[str, Any], *, may_walk: bool) -> Standing:
+def look(state: dict[str, Any], table: Table, *, may_walk: bool) -> Standing:
     """What the destination has, as far as this can matter to the run; notes it in `state`.
 
-    The destination isn't asked if all that was loaded since the last look went through in one go,
-    as dlt's trace shows. Where it can't be asked, the next run does.
+    Doubled rows aren't looked for if all that was loaded since the last look went through in one
+    go, as dlt's trace shows. Where the destination can't be asked, the next run does.
 
     Args:
         state: The resource's.
+        table: The destination's.
         may_walk: Whether the run can be a full walk.
     """
+    lost = _is_lost(state.get("load"), table)
+    if lost:
+        state.pop("load", None)
+        state.pop("landed", None)
     note = state.get("landed")
     if note is not None and _is_settled(note):
         state["landed"] = note if "versions" in note else {}
         return Standing()
-    standing = _ask(note)
+    standing = _ask(note, table)
     state.pop("landed", None)
     if standing is None:
-        return Standing()
+        return Standing(lost=lost)
     if not standing.doubles:
         state.pop("walks_for_doubles", None)
         state["landed"] = {}
-        return standing
+        return replace(standing, lost=lost)
     walks = state.get("walks_for_doubles", 0)
     walk = may_walk and walks < _WALKS
     if walk:
@@ -80,7 +94,46 @@ def look(state: dict[str, Any], *, may_walk: bool) -> Standing:
         if walk
         else "Those of them that this run reads are replaced.",
     )
-    return replace(standing, walk=walk)
+    return replace(standing, walk=walk, lost=lost)
+
+
+def _is_lost(load_id: str | None, table: Table) -> bool:
+    """Whether the destination certainly hasn't all of a load that was handed to dlt."""
+    if load_id is None:
+        return False
+    pipeline = dlt.current.pipeline()
+    if load_id in (*pipeline.list_extracted_load_packages(), *_normalized(pipeline)):
+        return False  # it is still to be loaded
+    there = table.ask(lambda client: _has_load(client, load_id))
+    if there:
+        return _has_failed_jobs(pipeline, load_id)
+    return there is not None
+
+
+def _normalized(pipeline: dlt.Pipeline) -> Sequence[str]:
+    return pipeline.list_normalized_load_packages()
+
+
+def _has_failed_jobs(pipeline: dlt.Pipeline, load_id: str) -> bool:
+    """Whether dlt was told to go on without jobs that failed, and some did."""
+    try:
+        return bool(pipeline.list_failed_jobs_in_package(load_id))
+    except (LoadPackageNotFound, FileNotFoundError):
+        return False  # another machine loaded it
+
+
+def _has_load(client: Any, load_id: str) -> bool:
+    """One small query: whether the destination knows the load as complete."""
+    schema: Schema = dlt.current.source_schema()
+    sql: SqlClientBase[Any] = client.sql_client
+    column = sql.escape_column_name(schema.naming.normalize_identifier("load_id"))
+    name = sql.make_qualified_table_name(schema.loads_table_name)
+    query = f"SELECT COUNT(*) FROM {name} WHERE {column} = %s"  # noqa: S608
+    try:
+        ((loads,),) = sql.execute_sql(query, load_id) or [(0,)]
+    except DatabaseUndefinedRelation:
+        return False
+    return bool(loads)
 
 
 def remember_load(state: dict[str, Any], load_id: str, appended: Mapping[str, int]) -> None:
@@ -92,6 +145,7 @@ def remember_load(state: dict[str, Any], load_id: str, appended: Mapping[str, in
         appended: How many rows each table has now if nobody else writes; empty if unknown.
     """
     note = state.get("landed")
+    state["load"] = load_id
     if dlt.current.resource().write_disposition == "append" or "versions" in (note or ()):
         state["landed"] = {"versions": True}  # every one is the user's own wish
     elif appended:
@@ -129,7 +183,7 @@ def _is_extract_of(load_id: str, step: PipelineStepTrace) -> bool:
     return isinstance(step.step_info, ExtractInfo) and load_id in step.step_info.loads_ids
 
 
-def _ask(note: Mapping[str, Any] | None) -> Standing | None:
+def _ask(note: Mapping[str, Any] | None, table: Table) -> Standing | None:
     """Ask the destination; None if it can't be asked.
 
     Tables that aren't merged by SQL have no row twice: a file lands again in its place.
@@ -140,29 +194,16 @@ def _ask(note: Mapping[str, Any] | None) -> Standing | None:
         return None
     if "delete-insert" not in strategies:
         return Standing()
-    schema = dlt.current.source_schema()
-    try:
-        # not the public sql_client(): the pipeline doesn't know a schema this new
-        client = dlt.current.pipeline()._get_destination_clients(schema)[0]  # noqa: SLF001
-        with client:
-            if note is None and isinstance(client, SqlJobClientBase):
-                exists, _ = client.get_storage_table("chats")
-                if not exists:
-                    return Standing(no_table=True)
-            sql: SqlClientBase[Any] = client.sql_client  # type: ignore[attr-defined]
-            return Standing(doubles=sum(_doubles(sql, name, rows.get(name)) for name in _KEYS))
-    except Exception as error:  # drivers' own, where dlt doesn't wrap them
-        if _is_interrupt(error):
-            raise
-        logger.info("What the destination has can't be told from here: %s", type(error).__name__)
-        return None
 
+    def question(client: Any) -> Standing:
+        if note is None and isinstance(client, SqlJobClientBase):
+            exists, _ = client.get_storage_table("chats")
+            if not exists:
+                return Standing(no_table=True)
+        sql: SqlClientBase[Any] = client.sql_client
+        return Standing(doubles=sum(_doubles(sql, name, rows.get(name)) for name in _KEYS))
 
-def _is_interrupt(error: BaseException | None) -> bool:
-    """Whether it comes from Ctrl-C, which DuckDB turns into a RuntimeError."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__cause__ or error.__context__
-    return error is not None
+    return table.ask(question)
 
 
 def _doubles(client: SqlClientBase[Any], table: str, expected: int | None) -> int:

@@ -25,9 +25,6 @@ from postpress_source.walks.watermark import Memory
 ORDER_PROOF: Final = 16
 """Descents that a full walk must have seen before its order is trusted; fewer could be chance."""
 
-MAX_PAGES_WITHOUT_NEWS: Final = 20
-"""Pages in a row without a chat that the walk hasn't met before; more is a list without end."""
-
 MAX_EMPTY_PAGES: Final = 200
 """Pages in a row without any chat: an API can count chats before it leaves out those that aren't
 asked for, or whose account is away."""
@@ -52,6 +49,7 @@ class Plan:
         stop: Where reading may end: below it everything is known, or not wanted (exclusive: a chat
             exactly at it is read). None: read to the end.
         lookback: How far behind the watermark a head walk reads again.
+        since: The start date (inclusive) from which on all is known afterwards; None: none.
     """
 
     kind: Kind
@@ -59,6 +57,7 @@ class Plan:
     watermark: datetime | None = None
     stop: datetime | None = None
     lookback: timedelta = timedelta(0)
+    since: datetime | None = None
 
 
 def plan_walk(
@@ -78,29 +77,43 @@ def plan_walk(
         full_walk_every: A full walk is due when the last one began this long ago, or longer.
         start: The user's start date (inclusive); a head walk needn't read below it.
     """
+    full = Plan(Kind.FULL, "", lookback=lookback, since=start)
     if memory is None:
-        return Plan(Kind.FULL, "first walk of this scope", lookback=lookback)
-    full = Plan(Kind.FULL, "", memory.watermark, lookback=lookback)
-    if memory.full_walk_at is None:
-        return replace(full, reason="the last walk failed")
-    if memory.watermark is None:
-        return replace(full, reason="no watermark yet")
-    if not timedelta(0) <= now - memory.full_walk_at < full_walk_every:
-        return replace(full, reason=f"the last full walk is older than {full_walk_every}")
-    if not memory.newest_first:
-        return replace(full, kind=Kind.HEAD, reason="order not proved: read to the end")
+        return replace(full, reason="first walk of this scope")
+    full = replace(full, watermark=memory.watermark)
+    if reason := _why_full(memory, now, full_walk_every, start):
+        return replace(full, reason=reason)
+    head = replace(full, kind=Kind.HEAD, since=memory.since)
+    if not memory.newest_first or memory.watermark is None:
+        return replace(head, reason="order not proved: read to the end")
     stop = _before(memory.watermark, lookback)
-    return replace(
-        full,
-        kind=Kind.HEAD,
-        reason="changes since the watermark",
-        stop=stop if start is None else max(stop, start),
-    )
+    head = replace(head, reason="changes since the watermark", stop=stop)
+    if start is None or start <= stop:
+        return head
+    return replace(head, stop=start, since=start)  # what lies between isn't loaded
 
 
-def plan_replacement(plan: Plan) -> Plan:
-    """A full walk instead, whose rows take the place of what landed twice."""
-    reason = "rows landed twice: a load was cut off"
+def _why_full(
+    memory: Memory, now: datetime, full_walk_every: timedelta, start: datetime | None
+) -> str:
+    """Why a full walk is due; empty if none is."""
+    if memory.full_walk_at is None:
+        return "the last walk failed or wasn't complete"
+    if memory.watermark is None:
+        return "no watermark yet"
+    if memory.since is not None and (start is None or start < memory.since):
+        return f"chats before {memory.since:%Y-%m-%d %H:%M} aren't known"
+    if memory.missing and not memory.accounts:  # those of all visible ones are walked beside
+        return "the last full walk didn't list all of it"
+    if not timedelta(0) <= now - memory.full_walk_at < full_walk_every:
+        return f"the last full walk is older than {full_walk_every}"
+    return ""
+
+
+def plan_full_walk(plan: Plan, reason: str) -> Plan:
+    """A full walk instead; a backfill stays one."""
+    if plan.kind is Kind.BACKFILL:
+        return plan
     return replace(plan, kind=Kind.FULL, reason=reason, stop=None)
 
 
@@ -114,17 +127,6 @@ def plan_backfill(memory: Memory | None, start: datetime, lookback: timedelta) -
         start if proved else None,
         lookback,
     )
-
-
-def plan_second_look(plan: Plan, progress: Progress, now: datetime) -> Plan:
-    """After a full walk of a list that may have changed: a walk of what moved to its top.
-
-    Where the list isn't newest first, that may be anywhere, and the list is read once more.
-    """
-    newest = None if progress.newest is None else min(progress.newest, now)
-    stop = None if newest is None else _before(newest, plan.lookback)
-    stop = stop if progress.newest_first else None
-    return replace(plan, kind=Kind.HEAD, watermark=newest, stop=stop)
 
 
 def _before(instant: datetime, span: timedelta) -> datetime:
@@ -142,7 +144,6 @@ class Progress:
         last: The last timestamp in list order.
         newest_first: No timestamp was newer than one before it.
         descents: How often one was older than the one before it.
-        pages_without_news: Pages in a row that brought no chat not met before, empty ones apart.
         empty_pages: Pages in a row that brought no chat at all.
         below_head: A whole page has lain below the newest timestamp less the lookback.
     """
@@ -151,7 +152,6 @@ class Progress:
     last: datetime | None = None
     newest_first: bool = True
     descents: int = 0
-    pages_without_news: int = 0
     empty_pages: int = 0
     below_head: bool = False
 
@@ -166,8 +166,6 @@ def observe(
     timestamps: Sequence[datetime | None],
     plan: Plan,
     now: datetime,
-    *,
-    news: bool = True,
 ) -> Progress:
     """The progress after one more page.
 
@@ -176,7 +174,6 @@ def observe(
         timestamps: The page's, in list order.
         plan: The walk's plan.
         now: The walk's start, UTC.
-        news: Whether the page had a chat that the walk hadn't met before.
     """
     known = [timestamp for timestamp in timestamps if timestamp is not None]
     before = [progress.last or known[0], *known] if known else []
@@ -187,7 +184,6 @@ def observe(
         last=known[-1] if known else progress.last,
         newest_first=progress.newest_first and all(map(ge, before, known)),
         descents=progress.descents + sum(map(gt, before, known)),
-        pages_without_news=0 if news else progress.pages_without_news + bool(timestamps),
         empty_pages=0 if timestamps else progress.empty_pages + 1,
         below_head=progress.below_head or (bool(known) and head is not None and max(known) < head),
     )
@@ -215,7 +211,8 @@ def remember(
     *,
     to_the_end: bool,
     head: str,
-    seen: Mapping[str, int] | None = None,
+    seen: Iterable[str] = (),
+    missing: Mapping[str, int],
 ) -> Memory:
     """What a *complete* walk leaves behind.
 
@@ -226,23 +223,26 @@ def remember(
         now: The walk's start, UTC; the watermark is never later.
         to_the_end: Whether the walk read the whole list.
         head: Digest of the pages that the next head walk would read.
-        seen: Of "all visible" only: the accounts seen on the way, with their number of chats.
+        seen: Of "all visible" only: the accounts seen on the way.
+        missing: What a full walk found missing and kept, by account.
     """
     before = memory or Memory()
     newest = progress.newest
+    full = kind_of(plan, progress) is Kind.FULL
     return Memory(
         watermark=_whole_ms(min(newest, now)) if newest else None,
-        full_walk_at=now if kind_of(plan, progress) is Kind.FULL else before.full_walk_at,
+        full_walk_at=now if full else before.full_walk_at,
         newest_first=progress.order_proved if to_the_end else before.newest_first,
         head=head,
-        accounts=frozenset(seen or ()) if to_the_end else before.accounts,
+        since=plan.since,
+        accounts=frozenset(seen) if to_the_end else before.accounts,
         owed=frozenset() if to_the_end else before.owed,
-        sizes=dict(seen or {}) if to_the_end else before.sizes,
+        missing=missing if full else before.missing,
     )
 
 
 def remember_failure(memory: Memory | None) -> Memory:
-    """What a unit that couldn't be read leaves behind: its watermark stays, a full walk is owed."""
+    """What a walk that isn't complete leaves behind: the watermark stays, a full walk is owed."""
     return replace(memory or Memory(), full_walk_at=None, head="")
 
 
@@ -263,27 +263,20 @@ def _whole_ms(instant: datetime) -> datetime:
     return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
 
 
-def shrunken_accounts(memory: Memory | None, seen: Mapping[str, int]) -> list[str]:
-    """Accounts that a walk to the end saw, but with fewer chats than the one before it.
-
-    Either chats are gone, or the account was disconnected while it was read and the rest of its
-    chats with it; before anything is deleted, the account has to be asked.
-    """
-    sizes = memory.sizes if memory else {}
-    return sorted(account for account, size in seen.items() if size < sizes.get(account, 0))
-
-
 def accounts_to_walk(
-    memory: Memory | None, seen: Iterable[str], *, to_the_end: bool
+    memory: Memory | None, seen: Iterable[str], *, kind: Kind, to_the_end: bool
 ) -> dict[str, str]:
-    """Accounts that need a walk of their own in this run, with the reason.
+    """Accounts that need a full walk of their own beside one of all visible ones, with the reason.
 
-    A walk of all visible accounts that read to the end has read theirs; one that stopped at known
-    ground has not, for an account that it never saw before, or that failed when it was tried.
+    A walk that stopped at known ground hasn't read an account that it never saw before, or that
+    failed when it was tried. One that isn't a full walk says nothing of what is missing.
     """
-    if to_the_end:
-        return {}
     before = memory or Memory()
-    reasons = dict.fromkeys(sorted(before.owed), "the account failed last time")
+    reasons = {}
+    if kind is not Kind.FULL:
+        reasons = dict.fromkeys(sorted(before.missing), "the last full walk didn't list all of it")
+    if to_the_end:
+        return reasons
+    reasons |= dict.fromkeys(sorted(before.owed), "the account failed last time")
     new = sorted(set(seen) - before.accounts - before.owed)
     return reasons | dict.fromkeys(new, "account not seen before")

@@ -19,18 +19,20 @@ from postpress_source.arguments import Filters
 from postpress_source.errors import (
     CursorRefusedError,
     PostpressAccountError,
+    PostpressAuthError,
     PostpressContractError,
+    PostpressError,
+    RepeatedPageError,
 )
+from postpress_source.walks.gone import Verdict
 from postpress_source.walks.plan import (
     MAX_EMPTY_PAGES,
-    MAX_PAGES_WITHOUT_NEWS,
     Kind,
     Plan,
     Progress,
     kind_of,
     may_stop,
     observe,
-    plan_second_look,
 )
 from postpress_source.walks.spool import SeenIds, Spool
 from postpress_source.walks.watermark import Memory
@@ -39,6 +41,9 @@ logger = logging.getLogger("postpress_source")
 
 _BATCH_CHATS: Final = 2_000
 _BATCH_BYTES: Final = 4 * 2**20
+NOTHING_LISTED: Final = "No chat is listed: check the account's id, and that it is connected."
+_MAX_UNANSWERED: Final = 8
+"""Accounts that fail while nobody has answered yet; then it isn't the accounts'."""
 
 OnPage = Callable[[int], None]
 """Told of each page read, with its number of chats; called from the walk's thread."""
@@ -50,36 +55,65 @@ class Walk:
 
     Attributes:
         account_id: The account it is about, None for all visible ones.
+        filters: What it asks for besides.
         memory: What was remembered before it.
-        numbers: Its places in the spool: of its pages, and of those it looked at again.
+        number: Its place in the spool.
         pages: Pages read, those of a restarted attempt not counted.
         chats: Chats on those pages, repeated ones counted again.
         accounts: Accounts seen on them, each with its number of chats, repeated ones counted again.
-        unsure: Those of them that may have been disconnected while they were read.
-        whole: Those of them whose every chat was handed over: what else a table has is gone.
+        unasked: Chats that came though a filter, by its name, left them out; they don't land.
         to_the_end: Whether the whole list was read.
         head: Digest of the pages that the next head walk would read, and of whether they are all.
         unchanged: A head walk, and everything it read is, to the letter, what the last run landed.
+        rows_lost: The table lacks rows that it had.
+        verdicts: What was found missing, by account; empty if nothing was looked for.
         error: Why the account was skipped, None if it wasn't.
     """
 
     account_id: str | None
+    filters: Filters
     plan: Plan
     memory: Memory | None
     started_at: datetime
     finished_at: datetime | None = None
-    numbers: set[int] = field(default_factory=set)
+    number: int = -1
     progress: Progress = field(default_factory=Progress)
     traffic: Traffic = field(default_factory=Traffic)
     pages: int = 0
     chats: int = 0
     accounts: Counter[str] = field(default_factory=Counter)
-    unsure: frozenset[str] = frozenset()
-    whole: frozenset[str] = frozenset()
+    unasked: Counter[str] = field(default_factory=Counter)
     to_the_end: bool = False
     head: str = ""
     unchanged: bool = False
-    error: PostpressAccountError | None = None
+    rows_lost: bool = False
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    error: PostpressError | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """What it turned out to be."""
+        return kind_of(self.plan, self.progress)
+
+    @property
+    def before(self) -> Memory:
+        """What was remembered before it; nothing if nothing was."""
+        return self.memory or Memory()
+
+    @property
+    def complete(self) -> bool:
+        """Whether it read all that it had to, and nothing but what it had asked for."""
+        return self.error is None and not self.unasked
+
+    @property
+    def whole(self) -> frozenset[str]:
+        """Accounts that it listed some of, and of which it listed all that there is.
+
+        Not what a filter leaves out, and not under `account_type` those of another type.
+        """
+        full = self.kind is Kind.FULL and self.to_the_end and self.complete
+        whole = full and self.filters.lists_whole_accounts and self.plan.since is None
+        return frozenset(self.accounts) if whole else frozenset()
 
 
 @dataclass(slots=True)
@@ -106,110 +140,92 @@ class Reader:
     Args:
         client: Where pages come from.
         spool: Where chats go.
-        filters: What to ask for.
         on_page: Told of each page read.
-        table_exists: Whether there is anything yet that a full walk could find gone.
     """
 
     def __init__(
-        self,
-        client: PostpressClient,
-        spool: Spool,
-        filters: Filters,
-        on_page: OnPage = lambda chats: None,
-        *,
-        table_exists: bool = True,
+        self, client: PostpressClient, spool: Spool, on_page: OnPage = lambda chats: None
     ) -> None:
         self._client = client
         self._spool = spool
-        self._filters = filters
         self._on_page = on_page
-        self._table_exists = table_exists
         self._numbers = itertools.count()
+        self._failures = 0
 
     def run(self, walk: Walk) -> Walk:
         """Read a walk's pages into the spool; fill in what it saw.
 
-        An account that can't be read leaves `walk.error` and no chats. A refused cursor restarts
-        the walk once.
+        A walk of one account that fails for good is that account's own trouble: it leaves
+        `walk.error` and no chats. A refused cursor and a page that repeats others restart it.
 
         Raises:
             PostpressError: The run can't go on.
         """
         try:
-            self._read_restarting_once(walk)
-            if self._may_have_missed_some(walk):
-                self._look_again(walk)
-        except PostpressAccountError as error:
-            self._drop(walk)
-            if walk.account_id is None:
-                error.next_step += " Or name the other accounts in account_id, to go on without."
-                error.args = (str(error),)
+            self._read_restarting(walk)
+        except PostpressError as error:
+            self._spool.drop(walk.number)
+            if not self._is_the_accounts_own(error, walk):
                 raise
             walk.error = error
             logger.warning("Account %s is skipped. %s", walk.account_id, error)
+        if walk.unasked and not walk.error:
+            logger.warning("%s The walk counts as incomplete. %s", *say_unasked(walk))
+        if walk.account_id and not walk.chats and not walk.error:
+            logger.warning("Account %s: %s", walk.account_id, NOTHING_LISTED)
         walk.finished_at = datetime.now(UTC)
         return walk
 
-    def is_well(self, account_id: str, walk: Walk) -> bool:
-        """Whether an account answers for itself, with a chat; one request, counted to the walk."""
-        query = self._filters.query(account_id) | {"limit": "1"}
-        try:
-            page = self._client.get_page(query, None, page=1, traffic=walk.traffic)
-        except PostpressAccountError as error:
-            logger.warning("Account %s was disconnected while it was read. %s", account_id, error)
-            return False
-        return bool(page.sightings)
+    def _is_the_accounts_own(self, error: PostpressError, walk: Walk) -> bool:
+        """Whether others can be read all the same, as far as anyone can tell.
 
-    def _read_restarting_once(self, walk: Walk) -> None:
+        A refused key and a dead API look like an account's trouble as long as nobody has answered.
+        """
+        if walk.account_id is None:
+            if isinstance(error, PostpressAccountError):
+                error.next_step += " Or name the other accounts in account_id, to go on without."
+                error.args = (str(error),)
+            return False
+        self._failures += 1
+        if self._client.answered or isinstance(error, PostpressAccountError):
+            return True
+        if isinstance(error, PostpressAuthError):
+            return self._is_key_good()
+        return self._failures < _MAX_UNANSWERED
+
+    def _is_key_good(self) -> bool:
+        """Whether the key opens anything at all; one request that names no account."""
         try:
-            return self._read(walk)
-        except CursorRefusedError as error:
-            logger.warning("The walk starts again from page one. %s", error)
-        return self._read(walk)
+            self._client.get_page({"limit": "1"}, None, page=1, traffic=Traffic())
+        except PostpressAuthError:
+            return False
+        except PostpressError:
+            pass
+        return True
+
+    def _read_restarting(self, walk: Walk) -> None:
+        for more in (True, False):
+            try:
+                return self._read(walk)
+            except (CursorRefusedError, RepeatedPageError) as error:
+                if not more:
+                    raise
+                logger.warning("The walk starts again from page one. %s", error)
+        return None
 
     def _read(self, walk: Walk) -> None:
-        self._drop(walk)
-        number = next(self._numbers)
-        walk.numbers = {number}
-        self._read_pages(walk, number)
-        if walk.unchanged:
-            self._drop(walk)
-
-    def _drop(self, walk: Walk) -> None:
-        for number in walk.numbers:
-            self._spool.drop(number)
-
-    def _may_have_missed_some(self, walk: Walk) -> bool:
-        """Whether what this walk didn't list will be taken for gone, though it read page by page.
-
-        A single page is one moment: nothing moves in it.
-        """
-        full = kind_of(walk.plan, walk.progress) is Kind.FULL and walk.to_the_end
-        deletes = full and self._table_exists and self._filters.lists_whole_accounts
-        return deletes and walk.pages > 1 and not walk.unchanged
-
-    def _look_again(self, walk: Walk) -> None:
-        """Read what moved to the top of the list while the walk went down it."""
-        plan = plan_second_look(walk.plan, walk.progress, walk.started_at)
-        again = Walk(walk.account_id, plan, None, walk.started_at, traffic=walk.traffic)
-        try:
-            self._read_restarting_once(again)
-        finally:
-            walk.numbers = {*walk.numbers, *again.numbers}
-        walk.pages, walk.chats = walk.pages + again.pages, walk.chats + again.chats
-        walk.accounts |= again.accounts
-        # Two sights of the list landed; that the table is as one of them is known if they agree.
-        walk.head = again.head if again.head == walk.head else ""
-
-    def _read_pages(self, walk: Walk, number: int) -> None:
+        self._spool.drop(walk.number)
+        walk.number = next(self._numbers)
         walk.progress, walk.pages, walk.chats = Progress(), 0, 0
-        walk.accounts = Counter()
+        walk.accounts, walk.unasked = Counter(), Counter()
+        self._read_pages(walk)
+
+    def _read_pages(self, walk: Walk) -> None:
         seen, cycle, digest = SeenIds(), CycleDetector(), blake2b(digest_size=6)
         pending: list[Page] = []
         digested = 0
         page_cursor: str | None = None
-        query = self._filters.query(walk.account_id)
+        query = walk.filters.query(walk.account_id)
         while True:
             page = self._client.get_page(
                 query, page_cursor, page=walk.pages + 1, traffic=walk.traffic
@@ -218,10 +234,13 @@ class Reader:
                 digest.update(page.text or msgspec.json.encode(page.sightings))
                 digest.update(b"" if page.page_cursor else b"end")
                 digested += 1
-            timestamps = self._take(walk, page, seen)
-            pending.append(page)
+            timestamps = self._take(walk, page)
+            ids = [sighting.id for sighting in page.sightings]
+            if ids and len(seen.add(ids)) == len(ids):
+                self._refuse_repeated(walk, ids, pending)
+            pending.append(_asked_for(walk, page))
             if _is_batch(pending):
-                self._spool.add(number, pending)
+                self._spool.add(walk.number, pending)
                 pending = []
             page_cursor = page.page_cursor
             if page_cursor is None or may_stop(walk.plan, walk.progress, timestamps):
@@ -231,21 +250,47 @@ class Reader:
         walk.head = digest.hexdigest()
         remembered = walk.memory.head if walk.memory else ""
         # A full walk has to land what it read, changed or not: what isn't in it is gone.
-        head_walk = kind_of(walk.plan, walk.progress) is Kind.HEAD
+        head_walk = walk.kind is Kind.HEAD and walk.complete
         walk.unchanged = head_walk and digested == walk.pages and walk.head == remembered
-        self._spool.add(number, pending)
+        self._spool.add(walk.number, pending)
 
-    def _take(self, walk: Walk, page: Page, seen: SeenIds) -> Sequence[datetime | None]:
+    def _take(self, walk: Walk, page: Page) -> Sequence[datetime | None]:
         """Count a page and observe it; returns its timestamps."""
         timestamps = [sighting.timestamp for sighting in page.sightings]
-        known = seen.add([sighting.id for sighting in page.sightings])
         walk.pages += 1
         walk.chats += len(page.sightings)
         walk.accounts.update([chat.account_id for chat in page.sightings if chat.account_id])
-        news = len(known) < len(page.sightings)
-        walk.progress = observe(walk.progress, timestamps, walk.plan, walk.started_at, news=news)
+        walk.progress = observe(walk.progress, timestamps, walk.plan, walk.started_at)
         self._on_page(len(page.sightings))
         return timestamps
+
+    def _refuse_repeated(self, walk: Walk, ids: Sequence[str], pending: Sequence[Page]) -> None:
+        """Raise if the walk has met every one of these before: the page is no progress."""
+        waiting = {sighting.id for page in pending for sighting in page.sightings}
+        others = set(ids) - waiting
+        if not others or others <= self._spool.find(walk.number, others):
+            raise _at(walk, RepeatedPageError("A page brought only chats that earlier ones had"))
+
+
+def say_unasked(walk: Walk) -> tuple[str, str]:
+    """What a walk was sent that it hadn't asked for, and what to do; no values."""
+    filters = ", ".join(sorted(walk.unasked))
+    count = sum(walk.unasked.values())
+    listed = f"{count:,} of {walk.chats:,} chats listed" if walk.chats else f"{count:,} chats"
+    of_account = f" for account {walk.account_id}" if walk.account_id else ""
+    return (
+        f"{listed}{of_account} aren't what was asked for by {filters}; they were left out.",
+        f"Tell PostPress that {filters} isn't heeded, or load without it and filter the table.",
+    )
+
+
+def _asked_for(walk: Walk, page: Page) -> Page:
+    """The page without the chats that weren't asked for, which are counted."""
+    unheeded = [walk.filters.unheeded(walk.account_id, chat) for chat in page.sightings]
+    walk.unasked.update([name for name in unheeded if name])
+    if not any(unheeded):
+        return page
+    return page.only({c.id for c, name in zip(page.sightings, unheeded, strict=True) if not name})
 
 
 def _is_batch(pages: Sequence[Page]) -> bool:
@@ -255,14 +300,17 @@ def _is_batch(pages: Sequence[Page]) -> bool:
 
 
 def _refuse_endless(walk: Walk, cycle: CycleDetector, page_cursor: str) -> None:
-    summary = ""
     if cycle.repeats(page_cursor):
-        summary = "The API gave a cursor that it had given before"
-    elif walk.progress.pages_without_news >= MAX_PAGES_WITHOUT_NEWS:
-        summary = f"{MAX_PAGES_WITHOUT_NEWS} pages in a row brought no new chat, and no end"
-    elif walk.progress.empty_pages >= MAX_EMPTY_PAGES:
+        raise _at(walk, PostpressContractError("The API gave a cursor that it had given before"))
+    if walk.progress.empty_pages >= MAX_EMPTY_PAGES:
         summary = f"{MAX_EMPTY_PAGES} pages in a row were empty, and no end"
-    if summary:
-        where = f"GET {CHATS_PATH}, page {walk.pages}"
-        of_account = f", account {walk.account_id}" if walk.account_id else ""
-        raise PostpressContractError(summary, where=where + of_account, account_id=walk.account_id)
+        raise _at(walk, PostpressContractError(summary))
+
+
+def _at(walk: Walk, error: PostpressError) -> PostpressError:
+    """The error, with the place where a walk met it."""
+    of_account = f", account {walk.account_id}" if walk.account_id else ""
+    error.where = f"GET {CHATS_PATH}, page {walk.pages}{of_account}"
+    error.account_id = walk.account_id
+    error.args = (str(error),)
+    return error

@@ -10,9 +10,10 @@ have been added before, and only those few are resolved, exactly, when the file 
 
 from __future__ import annotations
 
+import os
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
@@ -24,6 +25,7 @@ from postpress_source.chats.tables import CHATS, TEXT, parse_batch, to_batch
 
 TABLE_BYTES: Final = 4 * 2**20
 _BITMAP_BYTES: Final = 8 * 2**20
+KEYS: Final = pa.schema([CHATS.field("id"), CHATS.field("account_id")])
 
 
 class SeenIds:
@@ -55,10 +57,6 @@ class Spool:
     """A temporary file of record batches, each belonging to a walk. Threads may share it.
 
     The file has no name in any folder, so that nothing of it outlives the process.
-
-    Attributes:
-        drifted: Walks that met a chat twice, known once `tables` has been read: the list moved
-            under them, so they may as well have missed one.
     """
 
     def __init__(self) -> None:
@@ -72,7 +70,6 @@ class Spool:
         self._worker = ThreadPoolExecutor(1, "postpress-spool")
         self._adding: Future[None] = Future()
         self._adding.set_result(None)
-        self.drifted: set[int] = set()
 
     def close(self) -> None:
         """Delete the file, and hand back the memory that batches were in: the load comes next."""
@@ -100,6 +97,24 @@ class Spool:
         with self._lock:
             self._dropped.add(walk)
 
+    def find(self, walk: int, chat_ids: Collection[str]) -> set[str]:
+        """Those of the ids that a walk has added; others may go on adding."""
+        wanted = pa.array(sorted(chat_ids), TEXT)
+        with self._lock:
+            rows = [row for batch in self._of(walk) for row in _rows_of(batch, wanted)]
+            self._file.seek(0, os.SEEK_END)
+        return {chat_id for chat_id, _ in rows}
+
+    def keys(self, walk: int) -> pa.Table:
+        """`id` and `account_id` of all that a walk has added, when no walk is running."""
+        batches = [batch.select(KEYS.names) for batch in self._of(walk)]
+        self._file.seek(0, os.SEEK_END)
+        return pa.Table.from_batches(batches, KEYS)
+
+    def _of(self, walk: int) -> Iterator[pa.RecordBatch]:
+        self._adding.result()
+        return (batch for _, of, batch in self._batches() if of == walk)
+
     def tables(self) -> Iterator[pa.Table]:
         """All chats that weren't dropped, each id once, as last added; `TABLE_BYTES` or so a table.
 
@@ -111,38 +126,43 @@ class Spool:
         last = self._last_places()
         repeated = pa.array(last, TEXT)
         pending: list[pa.RecordBatch] = []
-        for place, _, batch in self._kept():
+        size = 0
+        for place, batch in self._kept():
             pending.append(_without_earlier(batch, place, repeated, last))
-            if sum(kept.nbytes for kept in pending) >= TABLE_BYTES:
+            size += pending[-1].nbytes
+            if size >= TABLE_BYTES:
                 yield pa.Table.from_batches(pending, CHATS)
-                pending = []
+                pending, size = [], 0
         if pending:
             yield pa.Table.from_batches(pending, CHATS)
 
     def _last_places(self) -> dict[str, int]:
-        """Where each id that was added more than once was added last; fills in `drifted`."""
+        """Where each id that was added more than once was added last."""
         if not self._repeated:
             return {}
         candidates = pa.array(sorted(self._repeated), TEXT)
         last: dict[str, int] = {}
-        last_walk: dict[str, int] = {}
         again: set[str] = set()
-        for place, walk, batch in self._kept():
+        for place, batch in self._kept():
             for chat_id, row in _rows_of(batch, candidates):
                 if chat_id in last:
                     again.add(chat_id)
-                    if last_walk[chat_id] == walk:
-                        self.drifted.add(walk)
-                last[chat_id], last_walk[chat_id] = place + row, walk
+                last[chat_id] = place + row
         return {chat_id: last[chat_id] for chat_id in again}
 
-    def _kept(self) -> Iterator[tuple[int, int, pa.RecordBatch]]:
-        """The batches that weren't dropped, each with the place of its first row and its walk."""
+    def _kept(self) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """The batches that weren't dropped, each with the place of its first row."""
+        batches = self._batches()
+        return ((place, batch) for place, of, batch in batches if of not in self._dropped)
+
+    def _batches(self) -> Iterator[tuple[int, int, pa.RecordBatch]]:
+        """All batches, each with the place of its first row, and its walk."""
+        if not self._walks:
+            return
         self._file.seek(0)
         place = 0
         for walk, batch in zip(self._walks, pa.ipc.open_stream(self._file), strict=True):
-            if walk not in self._dropped:
-                yield place, walk, batch
+            yield place, walk, batch
             place += batch.num_rows
 
 

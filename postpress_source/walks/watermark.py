@@ -2,8 +2,9 @@
 
 A *watermark* says how far the data is known: every chat whose last activity is at or before it has
 been loaded, as far as a list that changes while it is read can tell. It is kept for each *scope*
-(the filters) and, in a scope, for each *unit* that is walked on its own: an account, or all visible
-accounts together. A watermark earned under one scope says nothing of another.
+(the workspace and the filters) and, in a scope, for each *unit* that is walked on its own: an
+account, or all visible accounts together. A watermark earned under one scope says nothing of
+another. A start date is no scope: a later one is served by what an earlier one knows.
 
 The state is small on purpose: some 90 bytes an account, in milliseconds and seconds since 1970.
 """
@@ -16,12 +17,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from postpress_source.errors import PostpressArgumentError
+
 ALL_VISIBLE: Final = ""
-MAX_SCOPES: Final = 8
 MAX_BYTES: Final = 8_500
+VERSION: Final = 2
+"""Of the state's format; what an earlier release wrote is read."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
+_SHORTEST: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,50 +37,94 @@ class Memory:
         watermark: The newest `timestamp` that was seen, never later than that walk's start; UTC,
             ms, rounded down. None if no chat had one.
         full_walk_at: The start of the last full walk, UTC, s. None if one is owed, because the
-            last attempt failed.
+            last attempt failed or wasn't complete.
         newest_first: Whether that full walk saw enough of the order to trust it: newest first from
             end to end.
         head: Digest of the pages that a head walk would read, as they were. Empty if unknown.
+        since: The start date (inclusive) from which on all this holds; None: there is none.
         accounts: Of "all visible" only: the accounts whose whole history has been read.
         owed: Of "all visible" only: accounts that were seen but could not be read.
-        sizes: Of "all visible" only: how many chats each account had in the last walk to the end.
+        missing: By account, how many rows the last full walk found missing that were kept.
     """
 
     watermark: datetime | None = None
     full_walk_at: datetime | None = None
     newest_first: bool = False
     head: str = ""
+    since: datetime | None = None
     accounts: frozenset[str] = frozenset()
     owed: frozenset[str] = frozenset()
-    sizes: Mapping[str, int] = field(default_factory=dict)
+    missing: Mapping[str, int] = field(default_factory=dict)
 
     def to_state(self) -> list[Any]:
         """A short JSON list; `from_state` reads it back, ms and s precision apart."""
         state: list[Any] = [
-            None if self.watermark is None else (self.watermark - _EPOCH) // _MS,
+            _to_ms(self.watermark),
             None if self.full_walk_at is None else int(self.full_walk_at.timestamp()),
             int(self.newest_first),
             self.head,
+            _to_ms(self.since),
+            sorted(self.accounts),
+            sorted(self.owed),
+            dict(sorted(self.missing.items())),
         ]
-        if self.accounts or self.owed:
-            accounts = sorted(self.accounts)
-            state += [accounts, sorted(self.owed), [self.sizes.get(name, 0) for name in accounts]]
+        while len(state) > _SHORTEST and not state[-1]:
+            state.pop()
         return state
 
     @classmethod
     def from_state(cls, state: list[Any]) -> Memory:
         """The memory that `to_state` wrote."""
-        watermark_ms, full_walk_s, newest_first, head, *accounts = state
-        known, owed, sizes = accounts or ((), (), ())
+        watermark_ms, full_walk_s, newest_first, head, *rest = state
+        defaults: list[Any] = [None, (), (), {}]
+        since_ms, accounts, owed, missing = [*rest, *defaults[len(rest) :]]
         return cls(
-            None if watermark_ms is None else _EPOCH + watermark_ms * _MS,
+            _from_ms(watermark_ms),
             None if full_walk_s is None else _EPOCH + timedelta(seconds=full_walk_s),
             bool(newest_first),
             head,
-            frozenset(known),
+            _from_ms(since_ms),
+            frozenset(accounts),
             frozenset(owed),
-            dict(zip(known, sizes, strict=True)),
+            dict(missing),
         )
+
+
+def _to_ms(instant: datetime | None) -> int | None:
+    return None if instant is None else (instant - _EPOCH) // _MS
+
+
+def _from_ms(ms: int | None) -> datetime | None:
+    return None if ms is None else _EPOCH + ms * _MS
+
+
+def upgrade(state: dict[str, Any], filters: str, scope: str) -> None:
+    """Bring the state that an earlier release wrote to this one's format, in place.
+
+    Version 1 knew neither workspaces nor its own version, and kept a scope for each start date.
+    What it knew under these filters goes to the workspace that asks first; the rest is forgotten,
+    which costs a full walk.
+
+    Raises:
+        PostpressArgumentError: A later release wrote it.
+    """
+    version = state.setdefault("version", 1 if state else VERSION)
+    if version > VERSION:
+        raise PostpressArgumentError(
+            f"The pipeline's state has the format {version}, later than {VERSION}",
+            next_step="Install the release of postpress-source that wrote it, or a later one.",
+        )
+    if version == 1:
+        known = state.pop("scopes", {}).get(filters)
+        state["version"] = VERSION
+        if known:
+            units = {unit: _from_version_1(memory) for unit, memory in known["units"].items()}
+            state["scopes"] = {scope: {"used": 0, "units": units}}
+
+
+def _from_version_1(memory: list[Any]) -> list[Any]:
+    known, accounts = memory[:4], memory[4:]
+    return [*known, None, *accounts[:2]] if accounts else known
 
 
 def read_memories(state: Mapping[str, Any], scope: str) -> dict[str, Memory]:
@@ -88,9 +137,9 @@ def write_memories(state: dict[str, Any], scope: str, memories: Mapping[str, Mem
     """Remember a run's memories in `state`, in place.
 
     The `head` digests of everything else are forgotten: they said what the table holds, and this
-    run may have changed that. So that the state stays small (`MAX_SCOPES`, `MAX_BYTES` as JSON),
-    what this run didn't use is forgotten, the longest unused scope first, then other units of this
-    one; what is forgotten costs a full walk.
+    run may have changed that. So that the state stays small (`MAX_BYTES` as JSON), what this run
+    didn't use is forgotten, the longest unused scope first, then other units of this one; what is
+    forgotten costs a full walk.
     """
     scopes = state.setdefault("scopes", {})
     forget_heads(state)
@@ -111,15 +160,14 @@ def forget_heads(state: dict[str, Any]) -> None:
 
 def _forget_unused(scopes: dict[str, Any], scope: str, used: Iterable[str]) -> None:
     units = scopes[scope]["units"]
-    oldest = sorted((name for name in scopes if name != scope), key=lambda n: scopes[n]["used"])
-    spare = sorted(units.keys() - set(used))
-    while (oldest and len(scopes) > MAX_SCOPES) or (
-        (oldest or spare) and len(json.dumps(scopes)) > MAX_BYTES
-    ):
-        if oldest:
-            del scopes[oldest.pop(0)]
-        else:
-            del units[spare.pop(0)]
+    others = sorted((name for name in scopes if name != scope), key=lambda n: scopes[n]["used"])
+    spare = [(scopes, name) for name in others]
+    spare += [(units, unit) for unit in sorted(units.keys() - set(used))]
+    excess = len(json.dumps(scopes)) - MAX_BYTES
+    for holder, name in spare:
+        if excess <= 0:
+            return
+        excess -= len(json.dumps({name: holder.pop(name)}))
 
 
 def run_watermark(memories: Iterable[Memory | None]) -> datetime | None:

@@ -129,7 +129,7 @@ def test_empty_pages_are_no_end_and_pages_without_end_are() -> None:
 
     progress, plan = Progress(), Plan(Kind.FULL, "")
     for _ in range(MAX_EMPTY_PAGES):
-        progress = observe(progress, [], plan, START, news=False)
+        progress = observe(progress, [], plan, START)
     assert progress.empty_pages >= MAX_EMPTY_PAGES
     assert observe(progress, [None], plan, START).empty_pages == 0
     spaced(world, MAX_EMPTY_PAGES * 2, timedelta(days=1), account="a3")

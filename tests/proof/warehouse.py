@@ -1,30 +1,33 @@
 """A warehouse without HTTP and dlt: the real reader, spool and decisions over a world's own pages.
 
 Replaced are the two edges: pages come from `World.page` instead of a socket, and rows land in a
-dict instead of a database, as the merge would land them: upsert by id, and of the accounts that
-were walked to their end, what wasn't handed over goes.
+dict instead of a database, as the merge would land them: upsert by id, and what is gone goes.
 """
 
 from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, cast
+
+import pyarrow as pa
 
 from postpress_source.api.answers import Page, Place, decode_page, error_of
 from postpress_source.api.client import PostpressClient, Traffic
 from postpress_source.arguments import Filters, Window, check_filters
 from postpress_source.chats.tables import in_window
 from postpress_source.errors import CursorRefusedError, PostpressUnavailableError
+from postpress_source.landing.repair import Standing
 from postpress_source.sandbox import ApiError, World
 from postpress_source.sandbox.query import read_query
-from postpress_source.sync import Sync, _memories_after
+from postpress_source.sync import Sync
 from postpress_source.walks.reader import Reader, Walk
-from postpress_source.walks.spool import Spool
+from postpress_source.walks.reading import Reading, memories_after
+from postpress_source.walks.spool import KEYS, Spool
 from postpress_source.walks.watermark import forget_heads, read_memories, write_memories
 from tests.proof.happenings import LOOKBACK
 
@@ -62,6 +65,9 @@ class Order:
         )
 
 
+SCOPE = "proof"
+
+
 class PagedWorld:
     """The client's duck: the same page, the same errors, from the world itself."""
 
@@ -69,6 +75,7 @@ class PagedWorld:
         self._world = world
         self._trouble = trouble
         self.requests = 0
+        self.answered = False
 
     def get_page(
         self, query: Mapping[str, str], page_cursor: str | None, *, page: int, traffic: Traffic
@@ -78,16 +85,18 @@ class PagedWorld:
         place = Place(f"page {page}", query.get("account_id"))
         if self.requests == self._trouble.fails:
             raise PostpressUnavailableError("the network is down")
+        if page_cursor and self.requests in self._trouble.refused:
+            page_cursor = "refused"  # no token of the world's
+        cursor = {"cursor": page_cursor} if page_cursor else {}
         try:
-            if page_cursor and self.requests in self._trouble.refused:
-                page_cursor = "refused"  # no token of the world's
-            if page_cursor:
-                return decode_page(self._world.next_page(page_cursor).body(), place)
-            first = read_query(list(query.items()), self._world.options)
-            return decode_page(self._world.page(first).body(), place)
+            asked = read_query(list({**query, **cursor}.items()), self._world.options)
+            answer = decode_page(self._world.page(asked).body(), place)
         except ApiError as error:
             body = json.dumps(error.body("flat", "r")).encode()
             known = error_of(error.status, body, place)
+        else:
+            self.answered = True
+            return answer
         raise CursorRefusedError.of(known) if page_cursor and known.status == 400 else known
 
     def close(self) -> None:
@@ -108,30 +117,41 @@ class Warehouse:
         """One run, as `Sync.run` does it; an error changes nothing."""
         filters = order.filters(self._limit)
         client = cast(PostpressClient, PagedWorld(self.world, order.trouble))
-        sync = Sync(client, filters, LOOKBACK, order.full_walk_every, 1)
+        sync = Sync(client, filters, SCOPE, LOOKBACK, order.full_walk_every, 1)
         window = Window(order.start, order.end)
         state = copy.deepcopy(self.state)
-        scope = filters.scope(window.start if window.end is None else None)
+        scope = filters.scope()
         memories, now = read_memories(state, scope), self.world.now + self._ahead
         with closing(Spool()) as spool:
-            reader = Reader(client, spool, filters, table_exists=bool(self.rows))
-            walks = sync._read(reader, memories, window, now)
+            walks = sync.plan(memories, window, now, Standing())
+            reading = Reading(Reader(client, spool), spool, self, 1, client.close)
+            walks = reading.run(walks)
             tables = [in_window(table, window.start, window.end) for table in spool.tables()]
         handed = {row["id"]: row for table in tables for row in table.to_pylist()}
-        whole = sync._whole_accounts(walks, window, spool.drifted)
-        gone = [
-            chat_id
-            for chat_id, row in self.rows.items()
-            if row["account_id"] in whole and chat_id not in handed
-        ]
-        if handed:
-            self.rows = {k: v for k, v in self.rows.items() if k not in gone} | handed
+        gone = {c for walk in walks for verdict in walk.verdicts.values() for c in verdict.gone}
+        assert not gone & handed.keys(), "what has just been listed is not gone"
+        self.rows = {k: v for k, v in self.rows.items() if k not in gone} | handed
         if window.end is not None:
             forget_heads(state)
         else:
-            write_memories(state, scope, _memories_after(walks, now))
+            write_memories(state, scope, memories_after(walks, now))
         self.state = json.loads(json.dumps(state))
         return walks
+
+    # --- what a run asks of the table ------------------------------------------------------------
+
+    def keys(self, accounts: Collection[str], account_type: str | None) -> pa.Table:
+        """As `landing.table.Table` gives them."""
+        rows = [
+            {"id": row["id"], "account_id": row["account_id"]}
+            for row in self.rows.values()
+            if row["account_id"] in accounts and account_type in (None, row["account_type"])
+        ]
+        return pa.Table.from_pylist(rows, KEYS)
+
+    def has_all(self, chat_ids: Iterable[str]) -> bool:
+        """Whether there is a row for each of these ids."""
+        return set(chat_ids) <= self.rows.keys()
 
 
 _FIELDS = (

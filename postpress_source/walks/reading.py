@@ -1,0 +1,264 @@
+"""All walks of one run: side by side, those that they call for, and what is gone.
+
+No dlt: the table that the rows are in is passed in.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
+from datetime import datetime
+from typing import Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from postpress_source.arguments import Filters
+from postpress_source.errors import PostpressError
+from postpress_source.walks.gone import Evidence, SecondLook, judge
+from postpress_source.walks.plan import (
+    Kind,
+    Plan,
+    accounts_to_walk,
+    remember,
+    remember_failure,
+)
+from postpress_source.walks.reader import Reader, Walk
+from postpress_source.walks.spool import Spool
+from postpress_source.walks.watermark import ALL_VISIBLE, Memory
+
+logger = logging.getLogger("postpress_source")
+
+_SECOND_LOOK = Plan(Kind.FULL, "chats seem to be gone")
+
+
+class Rows(Protocol):
+    """The rows that a table has; each answer is None if it can't be asked."""
+
+    def keys(self, accounts: Collection[str], account_type: str | None) -> pa.Table | None:
+        """`id` and `account_id` of the rows of these accounts, of this type where one is given."""
+
+    def has_all(self, chat_ids: Iterable[str]) -> bool | None:
+        """Whether there is a row for each of these ids."""
+
+
+class Reading:
+    """Reads walks, and finds out what is gone.
+
+    Args:
+        reader: Runs a single walk.
+        spool: Where it keeps what it reads.
+        rows: What the table has; None: nothing can be asked, or nothing can be deleted.
+        parallel: How many accounts are walked at once, at most.
+        stop: Ends the walks in other threads.
+        on_walk: Told of each of several walks that has ended, with their number.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        spool: Spool,
+        rows: Rows | None,
+        parallel: int,
+        stop: Callable[[], None],
+        on_walk: Callable[[int], None] = lambda walks: None,
+    ) -> None:
+        self._reader = reader
+        self._spool = spool
+        self._rows = rows
+        self._parallel = parallel
+        self._stop = stop
+        self._on_walk = on_walk
+
+    def run(self, walks: Sequence[Walk]) -> list[Walk]:
+        """The walks, run, and those beside them that a walk of all visible accounts calls for.
+
+        Raises:
+            PostpressError: The run can't go on, or nothing could be read.
+        """
+        self._run_all(walks)
+        beside = [walk for first in walks[:1] for walk in _walks_beside(first)]
+        self._run_all(beside)
+        walks = [*walks, *beside]
+        errors = [walk.error for walk in walks if walk.error]
+        if len(errors) == len(walks):
+            raise _all_failed(errors)
+        for walk in walks:
+            self._drop_if_unchanged(walk)
+        self._judge(walks)
+        return walks
+
+    def _run_all(self, walks: Sequence[Walk]) -> None:
+        """Run walks side by side; the first error that isn't one account's own ends them all."""
+        if len(walks) == 1:
+            self._reader.run(walks[0])
+        if len(walks) < 2:
+            return
+        pool = ThreadPoolExecutor(min(self._parallel, len(walks)), "postpress-walk")
+        try:
+            for future in as_completed([pool.submit(self._reader.run, walk) for walk in walks]):
+                future.result()
+                self._on_walk(len(walks))
+        except BaseException:
+            self._stop()
+            raise
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _drop_if_unchanged(self, walk: Walk) -> None:
+        """Land nothing of a walk that brought what the table has; if it has it."""
+        if not walk.unchanged:
+            return
+        ids = self._spool.keys(walk.number)["id"].to_pylist()
+        if self._rows and self._rows.has_all(ids) is False:
+            walk.unchanged, walk.rows_lost = False, True
+            logger.warning("Rows are missing from the table; a full walk is owed.")
+        else:
+            self._spool.drop(walk.number)
+
+    # --- what is gone ----------------------------------------------------------------------------
+
+    def _judge(self, walks: Sequence[Walk]) -> None:
+        """Give each walk that read accounts whole its verdicts on them."""
+        accounts = {account for walk in walks for account in walk.whole}
+        if not accounts or self._rows is None:
+            return
+        rows = self._rows.keys(accounts, walks[0].filters.account_type)
+        if rows is None:
+            return
+        found = [(walk, self._evidence(walk, rows)) for walk in walks if walk.whole]
+        looks = {
+            account: Walk(
+                account, Filters(limit=walk.filters.limit), _SECOND_LOOK, None, walk.started_at
+            )
+            for walk, evidence in found
+            for account, known in evidence.items()
+            if known.calls_for_second_look
+        }
+        self._run_all(list(looks.values()))
+        for walk, evidence in found:
+            for account, known in evidence.items():
+                look = looks.get(account)
+                second = None if look is None else self._compare(walk, look, known.missing)
+                self._decide(walk, account, replace(known, second_look=second))
+
+    def _evidence(self, walk: Walk, rows: pa.Table) -> dict[str, Evidence]:
+        """By account, what a walk showed of it, beside what the table has of it."""
+        listed = self._spool.keys(walk.number)["id"]
+        mine = rows.filter(pc.is_in(rows["account_id"], pa.array(sorted(walk.whole))))
+        gone = mine.filter(pc.invert(pc.is_in(mine["id"], listed.combine_chunks())))
+        missing: dict[str, set[str]] = {account: set() for account in walk.whole}
+        for chat_id, account in zip(
+            *(gone[name].to_pylist() for name in gone.column_names), strict=True
+        ):
+            missing[account].add(chat_id)
+        counts = {c["values"]: c["counts"] for c in pc.value_counts(mine["account_id"]).to_pylist()}
+        before = walk.before.missing
+        return {
+            account: Evidence(
+                whole=True,
+                listed=walk.accounts[account],
+                rows=counts.get(account, 0),
+                missing=frozenset(ids),
+                missing_before=before.get(account, 0),
+            )
+            for account, ids in missing.items()
+        }
+
+    def _compare(self, walk: Walk, look: Walk, missing: frozenset[str]) -> SecondLook | None:
+        """What a second look showed of an account; it lands nothing."""
+        walk.traffic.add(look.traffic)
+        self._spool.drop(look.number)
+        if look.error or not look.to_the_end:
+            return None
+        first, second = self._spool.keys(walk.number), self._spool.keys(look.number)
+        mine = first.filter(pc.equal(first["account_id"], look.account_id))["id"]
+        found = second["id"].combine_chunks()
+        lost = pc.sum(pc.invert(pc.is_in(mine, found))).as_py() or 0
+        seen = missing.intersection(found.to_pylist())
+        return SecondLook(listed=seen, lost=lost)
+
+    def _decide(self, walk: Walk, account: str, evidence: Evidence) -> None:
+        verdict = judge(evidence)
+        walk.verdicts[account] = verdict
+        if verdict.kept:
+            logger.warning(
+                "Account %s: %d of its %d rows aren't listed any more, which isn't proved to be "
+                "for good. They stay; a full walk of the account is owed.",
+                account,
+                verdict.kept,
+                evidence.rows,
+            )
+
+
+def _walks_beside(walk: Walk) -> list[Walk]:
+    """Full walks of accounts that a walk of all visible ones calls for."""
+    if walk.account_id is not None or walk.kind is Kind.BACKFILL or not walk.complete:
+        return []
+    reasons = accounts_to_walk(
+        walk.memory, walk.accounts, kind=walk.kind, to_the_end=walk.to_the_end
+    )
+    before = {account: walk.before.missing.get(account) for account in reasons}
+    return [
+        Walk(
+            account,
+            walk.filters,
+            Plan(Kind.FULL, reason, lookback=walk.plan.lookback, since=walk.plan.since),
+            Memory(missing={account: n}) if (n := before[account]) else None,
+            walk.started_at,
+        )
+        for account, reason in reasons.items()
+    ]
+
+
+def memories_after(walks: Sequence[Walk], now: datetime) -> dict[str, Memory]:
+    """What each unit remembers after the run; accounts beside "all visible" belong to it."""
+    first, *beside = walks
+    if first.account_id is not None:
+        return {walk.account_id or ALL_VISIBLE: _memory_after(walk, now) for walk in walks}
+    memory = _memory_after(first, now)
+    failed = {walk.account_id for walk in beside if walk.account_id and not walk.complete}
+    read = {walk.account_id for walk in beside if walk.account_id} - failed
+    missing = {account: n for account, n in memory.missing.items() if account not in read}
+    for walk in beside:
+        missing |= _kept(walk)
+    return {
+        ALL_VISIBLE: replace(
+            memory,
+            accounts=(memory.accounts | read) - failed,
+            owed=(memory.owed - read) | failed,
+            missing=missing,
+        )
+    }
+
+
+def _memory_after(walk: Walk, now: datetime) -> Memory:
+    if not walk.complete:
+        return remember_failure(walk.memory)
+    memory = remember(
+        walk.memory,
+        walk.plan,
+        walk.progress,
+        now,
+        to_the_end=walk.to_the_end,
+        head=walk.head,
+        seen=walk.accounts if walk.account_id is None else (),
+        missing=_kept(walk),
+    )
+    return remember_failure(memory) if walk.rows_lost else memory
+
+
+def _kept(walk: Walk) -> Mapping[str, int]:
+    return {account: verdict.kept for account, verdict in walk.verdicts.items() if verdict.kept}
+
+
+def _all_failed(errors: Sequence[PostpressError]) -> PostpressError:
+    """The error of a run in which no account could be read: the only one, or one for all."""
+    first = errors[0]
+    if len(errors) > 1:
+        each = "; ".join(f"{e.account_id}: {e.error_type or e.status or e.summary}" for e in errors)
+        first.summary = f"None of the {len(errors)} accounts could be read ({each})"
+        first.args = (str(first),)
+    return first

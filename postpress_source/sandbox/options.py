@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 Order = Literal[
     "newest_first", "oldest_first", "by_creation", "by_id", "by_account", "shuffled", "none"
 ]
-Nulls = Literal["first", "last", "mixed"]
+Nulls = Literal["last", "first", "mixed"]
 CursorFilters = Literal["carried", "wanted", "refused"]
 Repeats = Literal["none", "extra", "instead"]
 SickInList = Literal["stale", "hidden", "fails", "first", "every_second"]

@@ -14,7 +14,7 @@ ABSENT: Final = object()
 """As a value for `World.edit` or `World.new_chat`: the key is missing."""
 
 
-class ChangingInbox(Workspace):
+class ChangingWorkspace(Workspace):
     """A workspace in whose chats things happen."""
 
     def new_chat(
@@ -171,12 +171,12 @@ class ChangingInbox(Workspace):
 
         Args:
             account_id: The account; it keeps its own type, and so do chats that come later.
-            types: Taken in turns; default: the provider behind the account's own, and null.
+            types: Taken in turns; default: another provider, and null.
         """
         with self.lock, self.batch():
             if not types:
-                own = inbox.PROVIDERS.index(self.accounts[account_id].type)
-                types = (inbox.PROVIDERS[(own + 1) % len(inbox.PROVIDERS)], None)
+                own = self.accounts[account_id].type
+                types = (next(other for other in inbox.PROVIDERS if other != own), None)
             chat_ids = sorted({row.id for row in self._store.listed(account_id)})
             for number, chat_id in enumerate(chat_ids[::2]):
                 self.edit(chat_id, account_type=types[number % len(types)])

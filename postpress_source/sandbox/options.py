@@ -143,11 +143,12 @@ def _check_value(name: str, value: Any, hint: Any) -> None:
 
 
 def _check_number(name: str, value: Any, *, may_be_none: bool) -> None:
-    least = _LEAST.get(name)
     if value is None and may_be_none:
         return
+    least = _LEAST.get(name)
     if not isinstance(value, int) or (least is not None and value < least):
-        raise ValueError(f"{name}: an integer, {least} or more, not {value!r}")
+        how_many = "" if least is None else f", {least} or more"
+        raise ValueError(f"{name}: an integer{how_many}, not {value!r}")
 
 
 def _filter_names(name: str, value: Iterable[str]) -> tuple[str, ...]:

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 from . import inbox
 from .accounts import OK, Account, Trickle
-from .lists import Inbox
 from .options import Repeats
 from .problems import DOCUMENTED, UNDOCUMENTED
+from .visible import VisibleChats
 
 
-class Workspace(Inbox):
-    """An inbox whose accounts come, go, fall sick and come back."""
+class Workspace(VisibleChats):
+    """A workspace whose accounts come, go, fall sick and come back."""
 
     def connect_account(
         self, type: str = "WHATSAPP", *, id: str | None = None, history: int = 0
@@ -47,6 +47,7 @@ class Workspace(Inbox):
         with self.lock:
             account = self.accounts[account_id]
             account.status, account.connected = error or OK, error is not None
+            account.trickle = None
 
     def heal_account(self, account_id: str) -> None:
         """Make an account well, connected and wholly listed again."""
@@ -60,8 +61,8 @@ class Workspace(Inbox):
         """Reconnect an account, its status OK at once, whose chats come back bit by bit.
 
         The lately active come first. A chat that is new or gets a message meanwhile is listed at
-        once, and none that is back goes again. It ends when all are back, or with `heal_account`;
-        `relist` shows what is back, ``relist(whole=True)`` everything.
+        once, and none that is back goes again. It ends when all are back, or with `heal_account`
+        or `disconnect_account`; `relist` shows what is back, ``relist(whole=True)`` everything.
 
         Args:
             account_id: The account; well or not, it is now.

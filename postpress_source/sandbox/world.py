@@ -10,12 +10,12 @@ from datetime import timedelta
 
 from . import activity as _activity
 from .accounts import OK, Account
-from .changes import ABSENT, ChangingInbox
+from .changes import ABSENT, ChangingWorkspace
 
 __all__ = ["ABSENT", "OK", "Account", "World"]
 
 
-class World(ChangingInbox):
+class World(ChangingWorkspace):
     """One PostPress workspace in which things happen; safe to use from several threads."""
 
     def advance(self, time: timedelta, activity: float = 1.0) -> dict[str, int]:

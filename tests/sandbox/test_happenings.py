@@ -182,7 +182,7 @@ def test_types_mix_by_themselves_and_may_be_missing() -> None:
     world = world_of(4, 1)
     world.mix_types("a0")
     assert [chat["account_type"] for chat in world.relist()] == [
-        "INSTAGRAM",
+        "LINKEDIN",
         "WHATSAPP",
         None,
         "WHATSAPP",
@@ -292,3 +292,11 @@ def test_happenings_over_http(sandbox: Sandbox) -> None:
     assert ids(ask(sandbox, headers, account_id="a1")[1]["items"]) == ["c01", "c04"]
     assert ids(ask(sandbox, headers, account_id="a1")[1]["items"]) == ["c01", "c02", "c04"]
     assert ids(ask(sandbox, headers, account_id="a2")[1]["items"]) == ["c02", "c05"]
+
+
+def test_an_account_that_falls_sick_while_it_trickles_is_listed_as_last_known() -> None:
+    world = world_of(6)
+    world.trickle_account("a0", 1)
+    assert len(read(world)) == 4
+    world.disconnect_account("a0")
+    assert len(read(world)) == len(world.relist()) == 6

@@ -18,7 +18,7 @@ from .problems import DOCUMENTED, UNDOCUMENTED, ApiError
 from .store import Chat, ChatStore, Row, sort_key
 
 
-class Inbox:
+class VisibleChats:
     """Linked accounts and what they list; safe to use from several threads.
 
     Attributes:

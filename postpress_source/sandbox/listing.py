@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from .accounts import Match
-from .cursor import ALL, DEFAULT_LIMIT, Cursor, Filters, write_cursor
+from .cursor import Cursor, Filters, write_cursor
 from .notation import is_plain, rewrite_body
 from .options import WorldOptions
 from .store import Chat, ChatStore, Row, decode, merged, position_after, shaken
@@ -179,8 +179,6 @@ def _next(
     changes: dict[str, Any] = {"page": cursor.page + 1}
     if options.cursor_lifetime is not None:  # else the same page has the same token each time
         changes["issued"] = served + 1
-    if options.cursor_filters == "wanted":
-        changes |= {"filters": ALL, "limit": DEFAULT_LIMIT}
     if options.repeats == "instead" and cursor.page == options.repeated_page:
         changes["repeated"] = (cursor.after_key, cursor.offset)
     comes_again = options.repeats == "extra" and _repeats_before(cursor.page + 1, options)

@@ -57,7 +57,7 @@ def _write_numbers(chat: Chat, numbers: Numbers) -> None:
         return
     for name in _FLAGS if numbers == "booleans" else _NUMBERS:
         value: Any = chat.get(name)
-        if type(value) is int and (numbers != "booleans" or value in (0, 1)):
+        if type(value) is int:
             chat[name] = write(value)
 
 

@@ -27,8 +27,9 @@ _LEAST: Final = {
 class WorldOptions:
     """The readings of one world; the defaults are the likely ones.
 
-    *Lies* marks what no client can see through by paging alone: with any of the others a client
-    that asks for page after page gets exactly what `World.relist` gives. A switch that finds
+    *Lies* marks what no client can see through by paging alone. With any of the others a client
+    that sends its filters with every page, or the cursor alone once that is refused, gets exactly
+    what `World.relist` gives (of ``repeats="extra"`` some of it twice). A switch that finds
     nothing to do is no error; a value that isn't named here is, and so is a contradiction.
 
     Attributes:

@@ -8,6 +8,8 @@ from inspect import signature
 from pathlib import Path
 from typing import Literal, get_args, get_origin, get_type_hints
 
+import pytest
+
 from postpress_source.sandbox import World, WorldOptions
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +39,12 @@ def test_the_table_has_every_switch_with_its_readings_and_default() -> None:
             if hint is bool:
                 words = {True: "yes", False: "no"}
             assert first == words.get(field.default, str(field.default)), field.name
+
+
+def test_the_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    for block in re.findall(r"```python\n(.*?)```", PAGE, re.S):
+        exec(compile(block, "docs/sandbox.md", "exec"), {})  # noqa: S102  # our own page
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/v1 pp_test_sandbox\n", capsys.readouterr().out)
 
 
 def test_the_docstring_has_every_switch_in_the_same_order() -> None:

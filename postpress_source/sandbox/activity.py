@@ -6,13 +6,10 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from random import Random
-from typing import TYPE_CHECKING
 
 from . import clock, inbox
-
-if TYPE_CHECKING:
-    from .store import Row
-    from .world import World
+from .changes import ChangingWorkspace
+from .store import Row
 
 EVENTS_PER_CHAT_AND_DAY = 0.33
 _KINDS = {
@@ -21,7 +18,7 @@ _KINDS = {
     "unfile": 1, "disable_features": 1, "enable_features": 0.5, "delete": 1, "null_timestamp": 0.5,
 }  # fmt: skip
 _NAMES, _WEIGHTS = list(_KINDS), list(_KINDS.values())
-_Event = Callable[["World", str], None]
+_Event = Callable[[ChangingWorkspace, str], None]
 
 
 def moments(rng: Random, start: int, end: int, chats: float) -> list[int]:
@@ -32,7 +29,7 @@ def moments(rng: Random, start: int, end: int, chats: float) -> list[int]:
 
 
 def happen(
-    world: World, times: list[int], rows: list[Row], set_clock: Callable[[int], None]
+    world: ChangingWorkspace, times: list[int], rows: list[Row], set_clock: Callable[[int], None]
 ) -> dict[str, int]:
     """One random event at each time, mostly to lately active chats of healthy accounts.
 
@@ -55,16 +52,16 @@ def happen(
     return dict(counts)
 
 
-def _new_chat(world: World, chat_id: str) -> None:
+def _new_chat(world: ChangingWorkspace, chat_id: str) -> None:
     world.new_chat(world.chat(chat_id)["account_id"], name=inbox.person(world.rng), unread_count=1)
 
 
-def _late_chat(world: World, chat_id: str) -> None:
+def _late_chat(world: ChangingWorkspace, chat_id: str) -> None:
     behind = timedelta(minutes=1 + world.rng.random() * 44)
     world.late_chat(world.chat(chat_id)["account_id"], behind=behind)
 
 
-def _mute(world: World, chat_id: str) -> None:
+def _mute(world: ChangingWorkspace, chat_id: str) -> None:
     hours = world.rng.choice((1, 8, 168, None))
     world.mute(chat_id, -1 if hours is None else world.now + timedelta(hours=hours))
 

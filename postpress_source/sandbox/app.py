@@ -10,7 +10,7 @@ from fastapi import Body, FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from . import clock
-from .gate import CONTROL, Gate, Sandbox
+from .gate import CONTROL, Gate, Sandbox, sent_key
 from .openapi import openapi_document
 from .problems import ApiError
 from .query import parse_query, read_query
@@ -33,14 +33,14 @@ def build_app(sandbox: Sandbox) -> Gate:
 
 def _add_api(app: FastAPI, sandbox: Sandbox) -> None:
     async def list_chats(request: Request) -> Response:
-        check_key(request, sandbox.api_key)
-        world = sandbox.world
+        check_key(request, sandbox)
+        world = sandbox.world_for(request.scope["headers"])
         cursor = read_query(parse_query(request.scope["query_string"]), world.options)
         page = world.page(cursor)
         return Response(page.body(world.options.envelope), media_type=_JSON)
 
     async def start_sync(request: Request) -> Response:
-        check_key(request, sandbox.api_key)
+        check_key(request, sandbox)
         return Response(b'{"object":"Sync","status":"started"}', media_type=_JSON)
 
     for prefix in _PREFIXES:
@@ -50,20 +50,18 @@ def _add_api(app: FastAPI, sandbox: Sandbox) -> None:
             app.add_api_route(route, start_sync, methods=["GET", "POST"], include_in_schema=False)
 
 
-def check_key(request: Request, only: str | None) -> None:
-    """Let a request pass whose key is good: ``only`` that one, or any that looks like PostPress's.
+def check_key(request: Request, sandbox: Sandbox) -> None:
+    """Let a request pass whose key is good: as `Sandbox.api_key` and `Sandbox.worlds` say.
 
     Raises:
         ApiError: 401; no key, or a bad one.
     """
-    key = request.headers.get("x-api-key")
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if key is None and scheme.lower() == "bearer":
-        key = token.strip()
+    key = sent_key(request.scope["headers"])
     if not key:
         raise ApiError("errors/missing_credentials")
+    only = sandbox.api_key
     good = key == only if only is not None else key.startswith(("pp_live_", "pp_test_"))
-    if not good:
+    if not good and key not in sandbox.worlds:
         raise ApiError("errors/invalid_credentials")
 
 
@@ -109,9 +107,9 @@ def _check_local(request: Request) -> None:
 
 
 def _add_errors(app: FastAPI, sandbox: Sandbox) -> None:
-    async def refuse(_: Request, error: Exception) -> Response:
+    async def refuse(request: Request, error: Exception) -> Response:
         known = _as_api_error(error)
-        envelope = sandbox.world.options.error_envelope
+        envelope = sandbox.world_for(request.scope["headers"]).options.error_envelope
         body = msgspec.json.encode(known.body(envelope, f"req_{sandbox.request_count}"))
         return Response(body, known.status, getattr(error, "headers", None), _JSON)
 

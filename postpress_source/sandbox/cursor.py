@@ -28,6 +28,8 @@ class Filters(msgspec.Struct, frozen=True, array_like=True):
 
 ALL = Filters()
 """Not narrowed at all."""
+DEFAULT_LIMIT = 100
+"""Chats on a page when the request doesn't say."""
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
@@ -41,14 +43,19 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
             have no lifetime.
         after_key: Keyset: the sort key that the page starts strictly after; None: at the top.
         offset: Offset: how many matching rows are skipped.
+        walk: Which random order the walk goes in, from 1; 0 where the order isn't random or the
+            walk begins.
+        repeated: `after_key` and `offset` of the page that repeats; None before it.
     """
 
     filters: Filters = ALL
-    limit: int = 100
+    limit: int = DEFAULT_LIMIT
     page: int = 1
     issued: int = 0
     after_key: tuple[str | int, ...] | None = None
     offset: int = 0
+    walk: int = 0
+    repeated: tuple[tuple[str | int, ...] | None, int] | None = None
 
 
 _encode = msgspec.json.Encoder().encode
@@ -71,3 +78,23 @@ def read_cursor(token: str) -> Cursor:
         return _decode(zlib.decompress(b64decode(token, validate=True)))
     except (binascii.Error, zlib.error, ValueError) as error:
         raise ApiError("errors/invalid_parameters", "cursor: not one of ours") from error
+
+
+def resume(token: str, filters: Filters | None, limit: int | None, reading: str) -> Cursor:
+    """The way to a later page, by what the request says beside the token.
+
+    Args:
+        token: An earlier page's.
+        filters: None: the request names none.
+        limit: None: the request names none.
+        reading: `WorldOptions.cursor_filters`.
+
+    Raises:
+        ApiError: 400; the token is none of this server's, or may have nothing beside it.
+    """
+    if reading == "refused" and (limit is not None or filters not in (None, ALL)):
+        raise ApiError("errors/invalid_parameters", "cursor: takes no other parameter beside it")
+    cursor = read_cursor(token)
+    if reading != "wanted":
+        return cursor
+    return msgspec.structs.replace(cursor, filters=filters or ALL, limit=limit or DEFAULT_LIMIT)

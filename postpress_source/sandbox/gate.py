@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -21,6 +22,7 @@ from .world import World
 
 CONTROL = "/_sandbox"
 DEFAULT_KEY = "pp_test_sandbox"
+Headers = Iterable[tuple[bytes, bytes]]
 
 
 @dataclass(slots=True)
@@ -58,7 +60,8 @@ class Sandbox:
 
     Attributes:
         world: What it serves; may be replaced at any time.
-        api_key: The only key it takes; None: every key that looks like PostPress's.
+        api_key: The only key it takes beside those of `worlds`; None: every key that looks like
+            PostPress's.
         latency: Waited before each answer, concurrently.
         rate_limit: None: no limit and no headers of one.
         requests: The last 100,000 outside the control API, oldest first.
@@ -66,6 +69,8 @@ class Sandbox:
         crashes: Exceptions out of the sandbox itself or a world's ``before_page``; the request got
             a 500, and `serve` raises the first one at its end.
         url: The base URL, ``http://127.0.0.1:PORT/v1``.
+        worlds: By key, the other workspaces that it serves; every other key opens `world`. The
+            control API is about `world` alone.
     """
 
     world: World
@@ -77,6 +82,13 @@ class Sandbox:
     crashes: list[Exception] = field(default_factory=list)
     url: str = ""
     request_count: int = 0
+    worlds: dict[str, World] = field(default_factory=dict)
+
+    def world_for(self, headers: Headers) -> World:
+        """The world that a request's key opens; `world` also where there is no good key."""
+        if not self.worlds:
+            return self.world
+        return self.worlds.get(sent_key(headers) or "", self.world)
 
     @property
     def key(self) -> str:
@@ -89,7 +101,10 @@ class Sandbox:
         return [request for request in list(self.requests) if request.path.endswith("/sync")]
 
     def reset(self, world: World | None = None) -> None:
-        """Forget requests, faults and crashes, and serve another world if one is given."""
+        """Forget requests, faults and crashes, and serve another world if one is given.
+
+        The `worlds` of other keys stay.
+        """
         self.world = self.world if world is None else world
         self.requests.clear()
         self.faults.clear()
@@ -108,6 +123,14 @@ class Sandbox:
         )
         self.requests.append(request)
         return request
+
+
+def sent_key(headers: Headers) -> str | None:
+    """The key that a request brings, in ``X-API-KEY`` or as a bearer token; None: none."""
+    sent = {name: value.decode("latin-1") for name, value in headers}
+    key = sent.get(b"x-api-key")
+    scheme, _, token = sent.get(b"authorization", "").partition(" ")
+    return token.strip() if key is None and scheme.lower() == "bearer" else key
 
 
 class Gate:
@@ -144,10 +167,10 @@ class Gate:
         if sandbox.latency:
             await asyncio.sleep(sandbox.latency.total_seconds())
         if sandbox.faults:
-            cursor = self._asked_for(scope)
+            world = sandbox.world_for(scope["headers"])
+            cursor = _asked_for(scope, world)
             fault = sandbox.faults.take(request, cursor)
             if fault is not None:
-                world = sandbox.world
                 await answer_fault(
                     Exchange(fault, request, cursor, world, self._app, scope, receive, send)
                 )
@@ -156,12 +179,6 @@ class Gate:
             await self._app(scope, receive, send)
         else:
             await self._answer_limited(sandbox.rate_limit, request, scope, receive, send)
-
-    def _asked_for(self, scope: Scope) -> Cursor | None:
-        try:
-            return read_query(parse_query(scope["query_string"]), self._sandbox.world.options)
-        except ApiError:
-            return None
 
     async def _answer_limited(
         self,
@@ -173,7 +190,7 @@ class Gate:
     ) -> None:
         passed, headers = limit.take()
         if not passed:
-            envelope = self._sandbox.world.options.error_envelope
+            envelope = self._sandbox.world_for(scope["headers"]).options.error_envelope
             error = ApiError("errors/too_many_requests")
             body = msgspec.json.encode(error.body(envelope, f"req_{request.number}"))
             await send_answer(send, Answer(error.status, JSON | headers, body))
@@ -185,3 +202,10 @@ class Gate:
             await send(message)
 
         await self._app(scope, receive, add_headers)
+
+
+def _asked_for(scope: Scope, world: World) -> Cursor | None:
+    try:
+        return read_query(parse_query(scope["query_string"]), world.options)
+    except ApiError:
+        return None

@@ -44,6 +44,7 @@ UNDOCUMENTED: dict[str, tuple[int, str]] = {
     "errors/invalid_parameters": (400, "A parameter is not as documented."),
     "errors/resource_not_found": (404, "There is nothing here."),
     "errors/method_not_allowed": (405, "This path doesn't take this method."),
+    "errors/unprocessable_content": (422, "The request was read, but can't be carried out."),
     "errors/too_many_requests": (429, "Too many requests; wait."),
     "errors/bad_gateway": (502, "The gateway got no sound answer."),
 }

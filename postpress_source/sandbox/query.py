@@ -6,7 +6,7 @@ import re
 from urllib.parse import parse_qsl
 
 from . import clock
-from .cursor import Cursor, Filters, read_cursor
+from .cursor import DEFAULT_LIMIT, Cursor, Filters, read_cursor, resume
 from .inbox import PROVIDERS
 from .options import WorldOptions
 from .problems import ApiError
@@ -22,7 +22,10 @@ def parse_query(query_string: bytes) -> list[tuple[str, str]]:
 
 
 def read_query(query: list[tuple[str, str]], options: WorldOptions) -> Cursor:
-    """The page a request asks for; beside a cursor all other parameters are ignored.
+    """The page a request asks for.
+
+    Beside a cursor all other parameters are ignored, wanted again or refused, as
+    `WorldOptions.cursor_filters` says.
 
     Raises:
         ApiError: 400; the message names the parameter and what is allowed.
@@ -30,8 +33,9 @@ def read_query(query: list[tuple[str, str]], options: WorldOptions) -> Cursor:
     values = dict(query)
     if len(values) < len(query):
         raise _refused("a parameter was sent twice")
-    if "cursor" in values:
-        return read_cursor(values["cursor"])
+    token = values.get("cursor")
+    if token is not None and options.cursor_filters == "carried":
+        return read_cursor(token)
     unknown = values.keys() - set(PARAMETERS)
     if unknown and options.unknown_parameters == "refused":
         raise _refused(f"unknown: {', '.join(sorted(unknown))}")
@@ -42,7 +46,10 @@ def read_query(query: list[tuple[str, str]], options: WorldOptions) -> Cursor:
         _moment("before", values.get("before")),
         _moment("after", values.get("after")),
     )
-    return Cursor(filters, _limit(values.get("limit", "100")))
+    limit = _limit(values["limit"]) if "limit" in values else None
+    if token is None:
+        return Cursor(filters, limit or DEFAULT_LIMIT)
+    return resume(token, filters, limit, options.cursor_filters)
 
 
 def _refused(detail: str) -> ApiError:

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -47,6 +47,7 @@ def serve(
     api_key: str | None = None,
     latency: timedelta = timedelta(0),
     rate_limit: RateLimit | None = None,
+    worlds: Mapping[str, World] | None = None,
 ) -> Iterator[Sandbox]:
     """Serve a world from a thread of this process, ready at once, stopped at the end.
 
@@ -56,12 +57,13 @@ def serve(
         api_key: The only key to take; None: every one that starts with pp_live_ or pp_test_.
         latency: Waited before each answer.
         rate_limit: A bucket over all requests; beyond it they get 429.
+        worlds: Other workspaces on the same server, each behind the key that it stands under.
 
     Raises:
         OSError: The port is taken.
         Exception: At the end, the first one that the sandbox or a ``before_page`` hook raised.
     """
-    sandbox = Sandbox(world, api_key, latency, rate_limit)
+    sandbox = Sandbox(world, api_key, latency, rate_limit, worlds=dict(worlds or {}))
     with _listen(port) as listener:
         origin = f"http://{HOST}:{listener.getsockname()[1]}"
         sandbox.url = f"{origin}/v1"

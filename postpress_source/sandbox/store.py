@@ -53,7 +53,7 @@ class Row:
 
     def show(self, chat: Chat) -> None:
         """Take over what the API is to show from now on."""
-        self.account_type: str = chat["account_type"]
+        self.account_type: str | None = chat.get("account_type")
         self.unread = bool(chat.get("unread_count"))
         self.body: bytes = encode(chat)
         timestamp = chat.get("timestamp")
@@ -68,7 +68,10 @@ class Row:
 
 
 def sort_key(options: WorldOptions) -> Callable[[Row], Key]:
-    """The function that gives a row its place in the list under these options."""
+    """The function that gives a row its place in the list under these options.
+
+    All keys end in the row's id and copy, which break ties; what stands before is the order.
+    """
 
     def null_rank(row: Row) -> int:
         if options.nulls == "mixed" or row.shown is not None:
@@ -79,11 +82,18 @@ def sort_key(options: WorldOptions) -> Callable[[Row], Key]:
     keys: dict[str, Callable[[Row], Key]] = {
         "newest_first": lambda r: (null_rank(r), -r.activity, r.id, r.copy),
         "oldest_first": lambda r: (null_rank(r), r.activity, r.id, r.copy),
-        "by_id": lambda r: (r.id, r.copy),
+        "by_creation": lambda r: (-r.created, r.id, r.copy),
+        "by_id": lambda r: (r.id, r.id, r.copy),
         "by_account": lambda r: (r.account_id, null_rank(r), -r.activity, r.id, r.copy),
         "shuffled": lambda r: (crc32((seed + r.id).encode()), r.id, r.copy),
+        "none": lambda r: (r.id, r.copy),
     }
     return keys[options.order]
+
+
+def shaken(salt: str) -> Callable[[Key], Key]:
+    """The function that makes of a sort key one whose ties are broken at random, by ``salt``."""
+    return lambda key: (*key[:-2], crc32(f"{salt}{key[-2]}".encode()), *key[-2:])
 
 
 class ChatStore:
@@ -176,3 +186,8 @@ class ChatStore:
 def position_after(rows: list[Row], key: Key) -> int:
     """Index of the first row that sorts strictly after ``key``."""
     return bisect_right(rows, key, key=_by_key)
+
+
+def merged(rows: list[Row], more: list[Row]) -> list[Row]:
+    """A new sorted list of both."""
+    return sorted(rows + more, key=_by_key)

@@ -1,187 +1,18 @@
-"""Accounts and their chats, and the list as the API gives it."""
+"""What happens to accounts, and to the whole list."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from random import Random
-from threading import RLock
-from typing import Any, Final
+from dataclasses import replace
 
-from . import clock, inbox, listing
-from .cursor import ALL, Cursor, Filters, read_cursor
-from .options import WorldOptions
-from .problems import DOCUMENTED, ApiError
-from .store import Chat, ChatStore, Row, sort_key
-
-OK: Final = "OK"
+from . import inbox
+from .accounts import OK, Account, Trickle
+from .options import Repeats
+from .problems import DOCUMENTED, UNDOCUMENTED
+from .visible import VisibleChats
 
 
-@dataclass(slots=True)
-class Account:
-    """A linked account.
-
-    Attributes:
-        type: Its provider, one of the seven documented.
-        status: ``OK``, or the documented error type that requests for it are answered with.
-        connected: False once it was disconnected without a trace: its chats aren't listed and no
-            error says why.
-    """
-
-    id: str
-    type: str
-    status: str = OK
-    connected: bool = True
-
-
-class Workspace:
-    """Linked accounts and what they list; safe to use from several threads.
-
-    Attributes:
-        options: The readings it follows where the documents are silent.
-        accounts: By id, in the order of connection. Read only.
-        before_page: Called with the world before each page is computed, under the world's lock; it
-            may change the world, so that a walk meets changes half-way.
-        rng: Where everything random comes from.
-        pages_served: How many pages were listed so far.
-    """
-
-    def __init__(
-        self, options: WorldOptions | None = None, *, now: datetime | None = None, seed: int = 0
-    ) -> None:
-        """An empty world whose clock stands at ``now`` (aware; default: the real time)."""
-        self.options = options or WorldOptions()
-        self.accounts: dict[str, Account] = {}
-        self.before_page: Callable[[Any], object] | None = None
-        self.rng = Random(seed)
-        self.pages_served = 0
-        self.lock = RLock()
-        self._now = clock.to_ms(now or datetime.now(UTC))
-        self._store = ChatStore(sort_key(self.options))
-
-    # --- what it shows -------------------------------------------------------------------------
-
-    def __len__(self) -> int:
-        """The number of chats, listed or not."""
-        return len(self._store.rows)
-
-    def __contains__(self, chat_id: object) -> bool:
-        """Whether there is such a chat, listed or not."""
-        return chat_id in self._store.rows
-
-    @property
-    def now(self) -> datetime:
-        """The world's clock, UTC; only `advance` moves it."""
-        return clock.to_datetime(self._now)
-
-    @property
-    def chat_ids(self) -> list[str]:
-        """The ids of all chats, listed or not, oldest in this world first."""
-        with self.lock:
-            return list(self._store.rows)
-
-    def chat(self, chat_id: str) -> Chat:
-        """A fresh dict of the chat as the API shows it.
-
-        Raises:
-            KeyError: There is no such chat.
-        """
-        return self._store.rows[chat_id].chat()
-
-    def relist(
-        self,
-        *,
-        account_id: str | Iterable[str] | None = None,
-        account_type: str | None = None,
-        unread: bool | None = None,
-        before: datetime | None = None,
-        after: datetime | None = None,
-    ) -> list[Chat]:
-        """All matching chats in list order, without paging: the plain truth.
-
-        Sickness is ignored: a sick account's chats are in it as last known. Chats of an account
-        that vanished without a trace are not. ``before`` and ``after`` are exclusive.
-        """
-        filters = Filters(
-            listing.account_ids(account_id),
-            account_type,
-            unread,
-            None if before is None else clock.to_ms(before),
-            None if after is None else clock.to_ms(after),
-        )
-        with self.lock:
-            match = listing.matcher(filters, self.options, self._vanished())
-            return [row.chat() for row in filter(match, listing.rows_for(self._store, filters))]
-
-    def first_page(self, filters: Filters = ALL, limit: int = 100) -> listing.Page:
-        """The first page of a walk, ``limit`` chats long at most.
-
-        Raises:
-            ApiError: An account that it asks for is sick.
-        """
-        return self.page(Cursor(filters=filters, limit=limit))
-
-    def next_page(self, token: str) -> listing.Page:
-        """The page that an earlier page's cursor leads to, with that walk's filters and limit.
-
-        Raises:
-            ApiError: The token is refused, or an account that the walk asks for is sick.
-        """
-        return self.page(read_cursor(token))
-
-    def page(self, cursor: Cursor) -> listing.Page:
-        """The page at a place.
-
-        Raises:
-            ApiError: As `next_page`.
-        """
-        with self.lock:
-            if self.before_page is not None:
-                self.before_page(self)
-            lifetime = self.options.cursor_lifetime
-            age = self.pages_served - cursor.issued if cursor.page > 1 else 0
-            if lifetime is not None and age >= lifetime > 0:
-                raise ApiError("errors/invalid_parameters", "cursor: expired")
-            page = self.peek(cursor)
-            self.pages_served += 1
-            return page
-
-    def peek(self, cursor: Cursor) -> listing.Page:
-        """The page at a place, uncounted and without ``before_page``.
-
-        Raises:
-            ApiError: An account that the walk asks for is sick.
-        """
-        with self.lock:
-            filters = cursor.filters
-            match = listing.matcher(filters, self.options, self._hidden(filters))
-            rows = listing.rows_for(self._store, filters)
-            return listing.list_rows(rows, match, self.options, cursor, self.pages_served)
-
-    def _vanished(self) -> set[str]:
-        return {account.id for account in self.accounts.values() if not account.connected}
-
-    def _hidden(self, filters: Filters) -> set[str]:
-        """The accounts whose chats this list leaves out; raises what a sick one answers."""
-        sick = [a for a in self.accounts.values() if a.status != OK and a.connected]
-        if not sick:
-            return self._vanished()
-        if filters.account_ids is not None:
-            sick = [a for a in sick if a.id in filters.account_ids]
-            fails = self.options.comma_fails or len(set(filters.account_ids)) == 1
-        else:
-            sick = [a for a in sick if filters.account_type in (None, a.type)]
-            fails = self.options.sick_in_list == "fails"
-        if sick and fails:
-            text = DOCUMENTED[sick[0].status][1]
-            raise ApiError(sick[0].status, f"{text} (account {sick[0].id})")
-        if filters.account_ids is None and self.options.sick_in_list == "stale":
-            return self._vanished()
-        return self._vanished() | {account.id for account in sick}
-
-    # --- accounts ------------------------------------------------------------------------------
+class Workspace(VisibleChats):
+    """A workspace whose accounts come, go, fall sick and come back."""
 
     def connect_account(
         self, type: str = "WHATSAPP", *, id: str | None = None, history: int = 0
@@ -202,38 +33,87 @@ class Workspace:
     def disconnect_account(
         self, account_id: str, error: str | None = "errors/disconnected_account"
     ) -> None:
-        """Make an account sick with a documented error type; None: it vanishes without a trace."""
-        if error is not None and error not in DOCUMENTED:
-            raise ValueError(f"not one of the 31 documented error types: {error!r}")
+        """Make an account sick for good: requests that name it get this error, of any status.
+
+        What other lists make of it is in `WorldOptions.comma_fails` and ``sick_in_list``.
+
+        Args:
+            account_id: The account.
+            error: One of the 31 documented types or of `problems.UNDOCUMENTED` (400, 404, 422 and
+                others); None: it vanishes without a trace.
+        """
+        if error is not None and error not in DOCUMENTED and error not in UNDOCUMENTED:
+            raise ValueError(f"not one of the known error types: {error!r}")
         with self.lock:
             account = self.accounts[account_id]
             account.status, account.connected = error or OK, error is not None
+            account.trickle = None
 
     def heal_account(self, account_id: str) -> None:
-        """Make an account well, connected and listed again."""
+        """Make an account well, connected and wholly listed again."""
         with self.lock:
             account = self.accounts[account_id]
-            account.status, account.connected = OK, True
+            account.status, account.connected, account.trickle = OK, True, None
 
-    # --- keeping chats -------------------------------------------------------------------------
+    def trickle_account(
+        self, account_id: str, first: int = 0, *, per_page: int = 0, per_hour: float = 0.0
+    ) -> None:
+        """Reconnect an account, its status OK at once, whose chats come back bit by bit.
 
-    def batch(self) -> AbstractContextManager[None]:
-        """While it is open the list keeps its old order; many changes become cheap."""
-        return self._store.batch()
+        The lately active come first. A chat that is new or gets a message meanwhile is listed at
+        once, and none that is back goes again. It ends when all are back, or with `heal_account`
+        or `disconnect_account`; `relist` shows what is back, ``relist(whole=True)`` everything.
 
-    def add(self, chat: Chat, created: int) -> None:
-        """List a whole chat as given, with its hidden creation time (ms UTC).
+        Args:
+            account_id: The account; well or not, it is now.
+            first: How many of its chats are back at once.
+            per_page: How many more with each page that the world serves, whatever list it is of.
+            per_hour: How many more with each hour on the world's clock.
+        """
+        if min(first, per_page, per_hour) < 0:
+            raise ValueError("chats trickle back, not away: all numbers are 0 or more")
+        with self.lock:
+            self.heal_account(account_id)
+            rows = [r for r in self._store.listed(account_id) if not r.copy]
+            rows.sort(key=lambda row: (-row.activity, row.id))
+            waiting = {row.id: place for place, row in enumerate(rows[first:])}
+            account = self.accounts[account_id]
+            account.trickle = Trickle(waiting, per_page, per_hour, self.pages_served, self._now)
+
+    def show_guest(self, chat_id: str, account_id: str) -> None:
+        """From now on lists that name the account show this chat of another account as well.
 
         Raises:
-            ValueError: Its id is taken or its account unknown.
+            ValueError: The chat is the account's own.
         """
         with self.lock:
-            if chat["id"] in self._store.rows or chat["account_id"] not in self.accounts:
-                raise ValueError(f"id taken or account unknown: {chat['id']}, {chat['account_id']}")
-            self._store.add(Row(self._rounded(chat), created))
+            if self._store.rows[chat_id].account_id == account_id:
+                raise ValueError(f"{chat_id} is no guest in {account_id}, but its own chat")
+            account = self.accounts[account_id]
+            account.guests = tuple(dict.fromkeys((*account.guests, chat_id)))
+            self._guests_shown = True
 
-    def _rounded(self, chat: Chat) -> Chat:
-        timestamp = chat.get("timestamp")
-        if self.options.rounding and isinstance(timestamp, str):
-            chat["timestamp"] = timestamp[:20] + "000Z"
-        return chat
+    def end_guests(self, account_id: str) -> None:
+        """Lists that name the account show its own chats only, again."""
+        with self.lock:
+            self.accounts[account_id].guests = ()
+
+    def repeat_pages(self, page: int = 1, *, times: int | None = None, extra: bool = False) -> None:
+        """From now on walks show this page again and again, under a cursor that moves.
+
+        Args:
+            page: The page that repeats; counted in each walk, also in one that is under way.
+            times: How often; None: up to the end of the list.
+            extra: Whether it comes beside the others, so that nothing is missed; otherwise it
+                takes the place of those behind it.
+        """
+        how: Repeats = "extra" if extra else "instead"
+        with self.lock:
+            self.options = replace(
+                self.options, repeats=how, repeated_page=page, repeat_times=times
+            )
+
+    def end_repeats(self) -> None:
+        """Pages don't repeat any more."""
+        with self.lock:
+            self.options = replace(self.options, repeats="none")

@@ -1,7 +1,7 @@
 """The world without HTTP: what it lists, and what happens in it."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -13,18 +13,9 @@ from postpress_source.sandbox import ABSENT, ApiError, World, WorldOptions, gene
 from postpress_source.sandbox.cursor import ALL, Filters, read_cursor
 from postpress_source.sandbox.listing import Page
 from postpress_source.sandbox.store import Chat
+from tests.sandbox.reader import MINUTE, NOW, at, ids, ms
 
-NOW = datetime(2026, 5, 17, 9, 42, 11, 345_000, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
 Drawn = tuple[int, datetime | None, int, int]  # account, timestamp, unread count, twin
-
-
-def at(minutes: float) -> datetime:
-    return NOW + minutes * MINUTE
-
-
-def ms(moment: datetime | None) -> int | None:
-    return None if moment is None else round(moment.timestamp() * 1000)
 
 
 def small_world(*minutes: float | None, **options: Any) -> World:
@@ -50,10 +41,6 @@ def cursor_of(page: Page) -> str:
 
 def chats_of(pages: list[Page]) -> list[Chat]:
     return [chat for page in pages for chat in page.items]
-
-
-def ids(chats: list[Chat]) -> list[str]:
-    return [chat["id"] for chat in chats]
 
 
 options_given: st.SearchStrategy[dict[str, Any]] = st.builds(

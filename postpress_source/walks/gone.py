@@ -6,8 +6,8 @@ a chat is gone only if
 
 1. a complete full walk of its account, which listed some of the account's chats, didn't list it;
 2. a second look at that account, right afterwards, listed all the others and not this chat either;
-3. and, where more than a tenth of an account's rows would go, the full walk before this one had
-   found as many missing: none of them has come back meanwhile.
+3. and no more are missing than the full walk before this one had found missing and kept, but for
+   one chat or a tenth of the account's rows; nor fewer: then the account is coming back.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 PLAUSIBLE: Final = 0.1
-"""The share of an account's rows that may go at once, without a second full walk."""
+"""The share of an account's rows that may be missing all at once; or one row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def judge(evidence: Evidence) -> Verdict:
     if second is None or second.lost:
         return Verdict(kept=len(evidence.missing))
     gone = evidence.missing - second.listed
-    plausible = len(gone) <= PLAUSIBLE * evidence.rows
-    if plausible or 0 < evidence.missing_before <= len(gone):
+    more = len(gone) - evidence.missing_before
+    if 0 <= more <= max(1, PLAUSIBLE * evidence.rows):
         return Verdict(gone)
     return Verdict(kept=len(gone))

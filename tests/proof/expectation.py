@@ -22,13 +22,21 @@ ORDER_PROOF_DESCENTS = 16
 
 
 @dataclass
+class Walked:
+    """The start of the last full walk, None if one is due whatever the time; its start date."""
+
+    at: datetime | None = None
+    since: datetime | None = None
+
+
+@dataclass
 class View:
     """A list that is walked on its own: a scope, and an account in it (or all visible ones).
 
     Attributes:
         open: The chats that the table needn't be right about yet, and until when.
         known_accounts: Those whose whole history has been read.
-        full_walk_at: The start of the last full walk; None if one is due whatever the time.
+        walked: The last full walk, shared with views that differ in the start date alone.
         trusted_wrongly: The list isn't newest first, but looked so all along.
     """
 
@@ -36,7 +44,7 @@ class View:
     account: str | None
     open: dict[str, Right] = field(default_factory=dict)
     known_accounts: set[str] = field(default_factory=set)
-    full_walk_at: datetime | None = None
+    walked: Walked = field(default_factory=Walked)
     trusted_wrongly: bool = False
 
     def listed(self, world: World) -> list[dict[str, Any]]:
@@ -63,7 +71,14 @@ class View:
 
     def is_due(self, now: datetime, full_walk_every: timedelta) -> bool:
         """Whether the next walk must be a full one."""
-        return self.full_walk_at is None or now - self.full_walk_at >= full_walk_every
+        at, since, start = self.walked.at, self.walked.since, self.order.start
+        if at is None or now - at >= full_walk_every:
+            return True
+        return since is not None and (start is None or start < since)
+
+    def walked_fully(self, began: datetime) -> None:
+        """A full walk has ended."""
+        self.walked.at, self.walked.since = began, self.order.start
 
     def settle(self, right: Right, except_for: Iterable[str]) -> None:
         """A walk has come by: the table must now be right about all of these, those apart."""

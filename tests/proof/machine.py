@@ -82,10 +82,12 @@ class Follows(RuleBasedStateMachine):
         self.logger = logging.getLogger("postpress_source")
         self.logger.disabled = True
         self.views: dict[tuple[str, str | None], View] = {}
-        self.gone: set[str] = set()  # deleted chats whose rows may still be there
+        # deleted chats whose rows may still be there, and after how many full walks not any more
+        self.gone: dict[str, int] = {}
         self.touched: list[Happened] = []
         self.skips = 0
         self.some_due = False
+        self.trouble = Trouble()
 
     def teardown(self) -> None:
         self.logger.disabled = False
@@ -148,7 +150,7 @@ class Follows(RuleBasedStateMachine):
             note(happened.told)
             for view in self.views.values():
                 view.note(happened)
-            self.gone.update(c for c in happened.chats if c not in self.world)
+            self.note_the_dead(happened)
 
     @rule(hours=st.sampled_from([1, 5, 23]))
     def time_passes(self, hours: int) -> None:
@@ -208,7 +210,7 @@ class Follows(RuleBasedStateMachine):
         for happened in self.touched:
             for view in self.views.values():
                 view.note(happened)
-            self.gone.update(c for c in happened.chats if c not in self.world)
+            self.note_the_dead(happened)
 
     def narrowed(self, scope: str) -> dict[str, Any]:
         """The arguments that a scope stands for."""
@@ -220,6 +222,10 @@ class Follows(RuleBasedStateMachine):
         }
         return arguments.get(scope, {})
 
+    def note_the_dead(self, happened: Happened) -> None:
+        """Two full walks at most have to miss a chat before its row goes."""
+        self.gone |= {chat: 2 for chat in happened.chats if chat not in self.world}
+
     # --- how ------------------------------------------------------------------------------------
 
     def away(self) -> set[str]:
@@ -230,6 +236,9 @@ class Follows(RuleBasedStateMachine):
     def view(self, scope: str, account: str | None) -> View:
         new = View(Order(**self.narrowed(scope)), account)
         new.open = dict.fromkeys([*self.world.chat_ids, *self.gone], Right.FULL)
+        alike = self.views.get(("everything" if scope == "since" else "since", account))
+        if alike and scope in ("everything", "since"):
+            new.walked = alike.walked
         return self.views.setdefault((scope, account), new)
 
     def load_while(
@@ -237,7 +246,7 @@ class Follows(RuleBasedStateMachine):
     ) -> Sequence[Ran] | None:
         """A run with things happening before its n-th pages; None if it failed, as it had to."""
         pages, told, self.touched, self.skips = 0, list[str](), [], 0
-        failing = self.must_fail(order)
+        failing, self.trouble = self.must_fail(order), order.trouble
 
         def before_page(world: World) -> None:
             nonlocal pages
@@ -353,14 +362,14 @@ class Follows(RuleBasedStateMachine):
         rows: dict[str, Row],
     ) -> None:
         if walk.failed:
-            assert view.account in hidden
-            view.full_walk_at = None
+            assert view.account in hidden or self.trouble != Trouble()
+            view.walked.at = None
             return
         assert walk.to_the_end or view.account not in due, "a full walk was due"
         if walk.full:
-            view.full_walk_at = began
+            view.walked_fully(began)
         if view.account in hidden:
-            view.full_walk_at = None
+            view.walked.at = None
         away_chats = [c["id"] for a in hidden for c in self.world.relist(account_id=a)]
         away_chats += [c for c in self.world.chat_ids if self.world.chat(c)["account_id"] in hidden]
         kept = set(away_chats)
@@ -392,7 +401,10 @@ class Follows(RuleBasedStateMachine):
         if whole and walk.full and not self.touched:
             shown = {c["account_id"] for c in listed} - self.away()
             left = {c: row["account_id"] for c, row in rows.items() if c in self.gone}
-            self.gone -= {c for c, account in left.items() if account in shown and c not in kept}
+            for chat, account in left.items():
+                if account in shown and chat not in kept:
+                    self.gone[chat] -= 1
+            self.gone = {chat: walks for chat, walks in self.gone.items() if walks}
 
     def look_for_the_dead(self, rows: dict[str, Row]) -> None:
         """No row outlives its chat longer than promised, and none is made up."""

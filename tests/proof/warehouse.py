@@ -12,15 +12,17 @@ from collections.abc import Collection, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
+import msgspec
 import pyarrow as pa
 
-from postpress_source.api.answers import Page, Place, decode_page, error_of
-from postpress_source.api.client import PostpressClient, Traffic
+from postpress_source.api.answers import Place
+from postpress_source.api.client import PostpressClient, RetrySettings, _Answer
 from postpress_source.arguments import Filters, Window, check_filters
 from postpress_source.chats.tables import in_window
-from postpress_source.errors import CursorRefusedError, PostpressUnavailableError
+from postpress_source.errors import PostpressUnavailableError
 from postpress_source.landing.repair import Standing
 from postpress_source.sandbox import ApiError, World
 from postpress_source.sandbox.query import read_query
@@ -68,39 +70,35 @@ class Order:
 SCOPE = "proof"
 
 
-class PagedWorld:
-    """The client's duck: the same page, the same errors, from the world itself."""
+class WorldClient(PostpressClient):
+    """The client, with the world itself at the end of the wire."""
 
     def __init__(self, world: World, trouble: Trouble) -> None:
+        super().__init__("http://127.0.0.1/v1", "pp_live_proof", RetrySettings(max_attempts=1))
         self._world = world
         self._trouble = trouble
+        self._refused = ""  # the cursor, which isn't taken without the filters either
         self.requests = 0
-        self.answered = False
 
-    def get_page(
-        self, query: Mapping[str, str], page_cursor: str | None, *, page: int, traffic: Traffic
-    ) -> Page:
+    def _send(self, url: str, place: Place) -> _Answer:
         self.requests += 1
-        traffic.requests += 1
-        place = Place(f"page {page}", query.get("account_id"))
         if self.requests == self._trouble.fails:
             raise PostpressUnavailableError("the network is down")
-        if page_cursor and self.requests in self._trouble.refused:
-            page_cursor = "refused"  # no token of the world's
-        cursor = {"cursor": page_cursor} if page_cursor else {}
+        query = parse_qsl(urlsplit(url).query, keep_blank_values=True)
+        token = dict(query).get("cursor", "")
+        refused_again = token == self._refused
+        self._refused = token if self.requests in self._trouble.refused else ""
+        if token and (self._refused or refused_again):
+            return _refusal(ApiError("errors/invalid_parameters", "cursor: refused"))
         try:
-            asked = read_query(list({**query, **cursor}.items()), self._world.options)
-            answer = decode_page(self._world.page(asked).body(), place)
+            page = self._world.page(read_query(query, self._world.options))
         except ApiError as error:
-            body = json.dumps(error.body("flat", "r")).encode()
-            known = error_of(error.status, body, place)
-        else:
-            self.answered = True
-            return answer
-        raise CursorRefusedError.of(known) if page_cursor and known.status == 400 else known
+            return _refusal(error)
+        return _Answer(200, {}, page.body())
 
-    def close(self) -> None:
-        """Nothing is open."""
+
+def _refusal(error: ApiError) -> _Answer:
+    return _Answer(error.status, {}, msgspec.json.encode(error.body("flat", "r")))
 
 
 class Warehouse:
@@ -116,7 +114,7 @@ class Warehouse:
     def run(self, order: Order) -> list[Walk]:
         """One run, as `Sync.run` does it; an error changes nothing."""
         filters = order.filters(self._limit)
-        client = cast(PostpressClient, PagedWorld(self.world, order.trouble))
+        client = WorldClient(self.world, order.trouble)
         sync = Sync(client, filters, SCOPE, LOOKBACK, order.full_walk_every, 1)
         window = Window(order.start, order.end)
         state = copy.deepcopy(self.state)

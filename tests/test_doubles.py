@@ -16,7 +16,9 @@ import dlt
 import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from postpress_source import postpress_source, standing
+from postpress_source import postpress_source
+from postpress_source.landing import repair
+from postpress_source.landing.table import Table
 from postpress_source.sandbox import Sandbox, World, WorldOptions, generate_world, serve
 from tests.cut_off import lost_acknowledgements
 from tests.proof.landed import as_landed, landed_chats, select
@@ -229,17 +231,17 @@ def test_versions_that_the_user_has_appended_are_no_doubles(
 
 
 @pytest.mark.slow
-def test_the_destination_is_asked_only_where_the_trace_does_not_say_enough(
+def test_doubles_are_looked_for_only_where_the_trace_does_not_say_enough(
     world: World, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Any] = []
-    ask = standing._ask
+    ask = repair._ask
 
-    def ask_and_note(note: Any) -> standing.Standing | None:
+    def ask_and_note(note: Any, table: Table) -> repair.Standing | None:
         asked.append(note)
-        return ask(note)
+        return ask(note, table)
 
-    monkeypatch.setattr(standing, "_ask", ask_and_note)
+    monkeypatch.setattr(repair, "_ask", ask_and_note)
     pipeline = open_pipeline(tmp_path)
     for _ in range(4):
         pipeline.run(source(sandbox))

@@ -113,14 +113,13 @@ class Landing:
         return merges and not {"cdc", "delete-insert"}.isdisjoint(self._strategies or ())
 
     def hand_over_gone(self, chat_ids: Collection[str]) -> Iterator[Any]:
-        """The items to yield so that these chats are deleted, where `can_delete`."""
-        if not chat_ids or not self.can_delete:
-            return
-        if not self._array_tables:
-            self._choose_merge(sorted(filter(_PLAIN_ID.fullmatch, chat_ids)))
-            return
-        rows = [{"id": chat_id, "extra": _TOMBSTONE} for chat_id in sorted(chat_ids)]
-        yield from self._items(self._split(pa.Table.from_pylist(rows, CHATS_ARROW)))
+        """The items to yield, last of all, so that these chats are deleted, where `can_delete`."""
+        gone = sorted(chat_ids) if self.can_delete else []
+        if gone and self._array_tables:
+            rows = [{"id": chat_id, "extra": _TOMBSTONE} for chat_id in gone]
+            yield from self._items(self._split(pa.Table.from_pylist(rows, CHATS_ARROW)))
+        # once more: what has been yielded brought the resource's own hints into the schema
+        self._choose_merge(gone)
 
     def _split(self, table: pa.Table) -> dict[str, pa.Table]:
         """The rows of each table, as the destination takes them."""
@@ -169,7 +168,7 @@ def _merge_hints(
 ) -> dict[str, Any]:
     """The table hints of the best merge on offer."""
     if "cdc" in strategies and not arrays:
-        quoted = ", ".join(f"'{chat_id}'" for chat_id in gone)
+        quoted = ", ".join(f"'{chat_id}'" for chat_id in gone if _PLAIN_ID.fullmatch(chat_id))
         # Delta's merge knows both sides' id
         return {
             "x-merge-strategy": "cdc",

@@ -23,6 +23,7 @@ from postpress_source.errors import (
     PostpressContractError,
     PostpressError,
     RepeatedPageError,
+    documented_error,
 )
 from postpress_source.walks.gone import Verdict
 from postpress_source.walks.plan import (
@@ -179,7 +180,8 @@ class Reader:
     def _is_the_accounts_own(self, error: PostpressError, walk: Walk) -> bool:
         """Whether others can be read all the same, as far as anyone can tell.
 
-        A refused key and a dead API look like an account's trouble as long as nobody has answered.
+        What is documented to be about the key is. A key that is refused without a word, or a dead
+        API, looks like an account's trouble; it isn't taken for that while nobody has answered.
         """
         if walk.account_id is None:
             if isinstance(error, PostpressAccountError):
@@ -187,6 +189,8 @@ class Reader:
                 error.args = (str(error),)
             return False
         self._failures += 1
+        if isinstance(error, PostpressAuthError) and documented_error(error.error_type):
+            return False
         if self._client.answered or isinstance(error, PostpressAccountError):
             return True
         if isinstance(error, PostpressAuthError):

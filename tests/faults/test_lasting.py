@@ -245,7 +245,7 @@ def test_a_failed_run_changes_neither_table_nor_state(inbox: Inbox) -> None:
 
 
 def test_a_refused_cursor_restarts_the_walk_once_and_loses_nothing(inbox: Inbox) -> None:
-    inbox.break_pages(MIDDLE, status=400)
+    inbox.break_pages(MIDDLE, status=400, times=2)
     inbox.run()
     assert inbox.ids() == inbox.listed()
 
@@ -255,7 +255,7 @@ def test_a_cursor_refused_again_is_an_error(inbox: Inbox) -> None:
     error = inbox.fail()
     assert isinstance(error, PostpressRequestError)
     assert "refused the cursor" in str(error)
-    assert len(inbox.sandbox.requests) == 2 * MIDDLE
+    assert len(inbox.sandbox.requests) == 2 * (MIDDLE + 1), "with the filters, and alone"
 
 
 # --- 401 and 403: the key, or one account -----------------------------------------------------

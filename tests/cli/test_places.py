@@ -1,0 +1,92 @@
+"""A command is about the file that it names from the current folder, wherever others were."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from postpress_source.sandbox import Sandbox
+from tests.cli.conftest import Desk, assert_plain
+
+
+def ids(desk: Desk, file: str = "inbox.duckdb") -> list[str]:
+    return [row[0] for row in desk.query("SELECT id FROM postpress.chats ORDER BY id", file)]
+
+
+def told(desk: Desk, *arguments: str, **env: str) -> dict[str, Any]:
+    ended = desk.run(*arguments, "--json", **env)
+    assert ended.code == 0, ended.text
+    document: dict[str, Any] = json.loads(ended.out)
+    return document
+
+
+@pytest.fixture
+def two(desk: Desk, inbox: Sandbox) -> tuple[Desk, Desk]:
+    """Two folders of one user, who has one home directory."""
+    desks = [Desk(desk.folder / name, desk.environment) for name in ("one", "two")]
+    for each in desks:
+        each.folder.mkdir()
+    return desks[0], desks[1]
+
+
+@pytest.mark.slow
+def test_each_folder_has_a_file_of_its_own(two: tuple[Desk, Desk], inbox: Sandbox) -> None:
+    one, two_ = two
+    told(one, "run")
+    before = ids(one)
+    inbox.world.new_chat(id="new")
+    assert told(two_, "run")["walks"][0]["kind"] == "full"
+    assert ids(one) == before, "the run wrote to the folder of the first one"
+    assert ids(two_) == sorted(inbox.world.chat_ids)
+
+    shutil.rmtree(one.folder)
+    assert told(two_, "run")["walks"][0]["kind"] == "head"
+    moved = Desk(two_.folder.with_name("moved"), two_.environment)
+    shutil.move(two_.folder, moved.folder)
+    assert told(moved, "plan")["walks"][0]["kind"] == "head", "what was read is forgotten"
+    assert told(moved, "status")["rows"]["chats"] == len(inbox.world.chat_ids)
+
+
+@pytest.mark.slow
+def test_each_file_of_a_setting_has_a_working_folder_of_its_own(
+    two: tuple[Desk, Desk], inbox: Sandbox
+) -> None:
+    one, other = two
+    runs = [
+        told(desk, "run", DESTINATION__DUCKDB__CREDENTIALS=file)
+        for desk, file in ((one, "a.duckdb"), (one, "b.duckdb"), (other, "../one/a.duckdb"))
+    ]
+    assert [run["walks"][0]["kind"] for run in runs] == ["full", "full", "head"]
+    assert len({run["pipelines_dir"] for run in runs}) == 2
+    assert ids(one, "a.duckdb") == ids(one, "b.duckdb") == sorted(inbox.world.chat_ids)
+    assert {path.name for path in (*one.folder.iterdir(), *other.folder.iterdir())} == {
+        "a.duckdb",
+        "b.duckdb",
+    }
+
+
+def test_a_folder_that_is_not_there_is_named(desk: Desk, inbox: Sandbox) -> None:
+    ended = desk.run("run", DESTINATION__DUCKDB__CREDENTIALS="gone/a.duckdb")
+    assert ended.code == 1
+    assert f"There is no folder {desk.folder / 'gone'}" in " ".join(ended.err.split())
+    assert inbox.request_count == 0
+    assert_plain(ended.text)
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_the_current_folder_is_gone(desk: Desk, inbox: Sandbox, command: str) -> None:
+    folder = desk.folder / "gone"
+    folder.mkdir()
+    ended = Desk(folder, desk.environment).run(command, **remove_at_start(desk.folder, folder))
+    assert ended.code == 1
+    assert "This folder is gone." in ended.err
+    assert inbox.request_count == 0
+
+
+def remove_at_start(site: Path, folder: Path) -> dict[str, str]:
+    """The environment of a Python that removes a folder before it does anything else."""
+    (site / "sitecustomize.py").write_text(f"import os; os.rmdir({os.fspath(folder)!r})\n")
+    return {"PYTHONPATH": os.fspath(site)}

@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ import pytest
 
 from postpress_source.sandbox import Sandbox
 from tests.cli.conftest import Desk, assert_plain
+
+ROOT = Path(__file__).parents[2]
 
 
 def ids(desk: Desk, file: str = "inbox.duckdb") -> list[str]:
@@ -50,22 +54,36 @@ def test_each_folder_has_a_file_of_its_own(two: tuple[Desk, Desk], inbox: Sandbo
     assert told(moved, "status")["rows"]["chats"] == len(inbox.world.chat_ids)
 
 
+# Runs the command, and dies when the insert into `chats` has been committed.
+DIE = """
+from postpress_source.cli import main
+from tests.cut_off import die_after_insert
+
+die_after_insert("chats")
+main()
+"""
+
+
 @pytest.mark.slow
-def test_each_file_of_a_setting_has_a_working_folder_of_its_own(
-    two: tuple[Desk, Desk], inbox: Sandbox
-) -> None:
-    one, other = two
-    runs = [
-        told(desk, "run", DESTINATION__DUCKDB__CREDENTIALS=file)
-        for desk, file in ((one, "a.duckdb"), (one, "b.duckdb"), (other, "../one/a.duckdb"))
-    ]
-    assert [run["walks"][0]["kind"] for run in runs] == ["full", "full", "head"]
-    assert len({run["pipelines_dir"] for run in runs}) == 2
-    assert ids(one, "a.duckdb") == ids(one, "b.duckdb") == sorted(inbox.world.chat_ids)
-    assert {path.name for path in (*one.folder.iterdir(), *other.folder.iterdir())} == {
-        "a.duckdb",
-        "b.duckdb",
-    }
+def test_what_an_interrupted_run_has_left_goes_to_no_other_file(desk: Desk, inbox: Sandbox) -> None:
+    cut_off = subprocess.run(
+        [sys.executable, "-c", DIE, "run"],
+        cwd=desk.folder,
+        env=desk.environment
+        | {"PYTHONPATH": str(ROOT), "DESTINATION__DUCKDB__CREDENTIALS": "a.duckdb"},
+        capture_output=True,
+        check=False,
+    )
+    assert cut_off.returncode == 9, cut_off.stderr
+    other = told(desk, "run", DESTINATION__DUCKDB__CREDENTIALS="b.duckdb")
+    assert len(other["loads"]) == 1
+
+    deeper = Desk(desk.folder / "deeper", desk.environment)
+    deeper.folder.mkdir()
+    same = told(deeper, "run", DESTINATION__DUCKDB__CREDENTIALS="../a.duckdb")
+    assert len(same["loads"]) == 2, "what was left comes first"
+    assert ids(desk, "a.duckdb") == ids(desk, "b.duckdb") == sorted(inbox.world.chat_ids)
+    assert not list(deeper.folder.iterdir())
 
 
 def test_a_folder_that_is_not_there_is_named(desk: Desk, inbox: Sandbox) -> None:

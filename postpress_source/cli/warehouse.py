@@ -127,12 +127,13 @@ def _utc(value: Any) -> Any:
     return value
 
 
-def _destination(choice: Choice, **parameters: Any) -> Any:
+def _destination(choice: Choice) -> Any:
     """What dlt takes: the local files have names of their own unless the settings say where to go.
 
     DuckDB's must differ from the dataset's, which dlt's own default here doesn't: DuckDB can't
     tell a file from a schema of the same name. The sandbox's are its own whatever the settings say.
     """
+    parameters: dict[str, Any] = {}
     suffix = "_sandbox" if choice.sandbox else ""
     here = Path(active().local_dir).absolute()
     if choice.destination == "duckdb" and (suffix or not _is_set("destination.duckdb.credentials")):
@@ -154,15 +155,21 @@ def _working_folder(choice: Choice) -> Path:
     may not share it. A pipeline's name can't tell the places apart: under it the destination keeps
     the state, which must be found again after the DuckDB file was moved.
     """
+    destination = _destination(choice)
+    destination.config_params |= {  # which a pipeline would say
+        "dataset_name": choice.dataset_name,
+        "pipeline_name": choice.pipeline_name,
+        "pipeline_working_dir": choice.pipeline_name,
+    }
     with inject_section(ConfigSectionContext(pipeline_name=choice.pipeline_name)):
-        config: Any = _destination(choice, dataset_name=choice.dataset_name).configuration(None)
+        config: Any = destination.configuration(None)
     place = str(getattr(config, "bucket_url", None) or config.data_location())
     path = Path(place.removeprefix("file://"))
     if path.is_absolute():
         place = str(path.resolve())
         _check_folder(config, path)
     digest = hashlib.sha256(f"{choice.destination} {place}".encode()).hexdigest()
-    return Path(active().data_dir, "postpress", digest[:8])
+    return Path(active().get_data_entity("postpress"), digest[:8])
 
 
 def _check_folder(config: Any, path: Path) -> None:

@@ -38,18 +38,18 @@ def two(desk: Desk, inbox: Sandbox) -> tuple[Desk, Desk]:
 
 @pytest.mark.slow
 def test_each_folder_has_a_file_of_its_own(two: tuple[Desk, Desk], inbox: Sandbox) -> None:
-    one, two_ = two
+    one, other = two
     told(one, "run")
     before = ids(one)
     inbox.world.new_chat(id="new")
-    assert told(two_, "run")["walks"][0]["kind"] == "full"
+    assert told(other, "run")["walks"][0]["kind"] == "full"
     assert ids(one) == before, "the run wrote to the folder of the first one"
-    assert ids(two_) == sorted(inbox.world.chat_ids)
+    assert ids(other) == sorted(inbox.world.chat_ids)
 
     shutil.rmtree(one.folder)
-    assert told(two_, "run")["walks"][0]["kind"] == "head"
-    moved = Desk(two_.folder.with_name("moved"), two_.environment)
-    shutil.move(two_.folder, moved.folder)
+    assert told(other, "run")["walks"][0]["kind"] == "head"
+    moved = Desk(other.folder.with_name("moved"), other.environment)
+    shutil.move(other.folder, moved.folder)
     assert told(moved, "plan")["walks"][0]["kind"] == "head", "what was read is forgotten"
     assert told(moved, "status")["rows"]["chats"] == len(inbox.world.chat_ids)
 

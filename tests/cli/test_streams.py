@@ -9,7 +9,11 @@ import pytest
 from postpress_source.sandbox import Fault, Sandbox
 from tests.cli.conftest import POSTPRESS, Desk, Ended
 
-NOWHERE = ["2>&1 | true", ">&- 2>&-", ">/dev/full 2>&1"]
+NOWHERE = [
+    "2>&1 | true",
+    pytest.param(">&- 2>&-", marks=pytest.mark.slow),
+    pytest.param(">/dev/full 2>&1", marks=pytest.mark.slow),
+]
 
 
 def in_shell(desk: Desk, *arguments: str, streams: str) -> Ended:

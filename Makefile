@@ -28,7 +28,7 @@ help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 demo: $(if $(wildcard .venv/.dev),.venv/.dev,.venv/.demo) ## Load a sandbox inbox into DuckDB; no key needed
-	$(BIN)/python pipelines/chats_to_duckdb.py --sandbox
+	$(BIN)/python -m pipelines.demo
 
 setup: .venv/.dev ## Install the package and everything its development needs
 

@@ -1,19 +1,18 @@
 """Load a PostPress inbox into files: Parquet, or a Delta or Iceberg table of them.
 
-    python pipelines/chats_to_parquet.py --sandbox
+    python pipelines/chats_to_parquet.py
     python pipelines/chats_to_parquet.py --folder s3://bucket/inbox --table-format delta
 
 Plain Parquet can't merge. Each run appends files, `chats/<load id>.<file id>.parquet`; a chat that
 changed is in several of them, and CURRENT below selects how each chat is now. Delta and Iceberg
 hold one row a chat. In all of them the arrays are list columns of `chats`.
+
+Without a key: `postpress run --sandbox --destination filesystem`, into a folder of its own.
 """
 
 import argparse
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import dlt
 import duckdb
@@ -43,26 +42,20 @@ def main() -> None:
     options = parse_options()
     # absolute, since dlt remembers the folder that a pipeline first ran in
     folder = options.folder if "://" in options.folder else str(Path(options.folder).absolute())
-    with connect(options) as connection:
-        pipeline = dlt.pipeline(
-            "postpress_files_sandbox" if options.sandbox else "postpress_files",
-            destination=dlt.destinations.filesystem(
-                folder, layout="{table_name}/{load_id}.{file_id}.{ext}"
-            ),
-            dataset_name="postpress",
-        )
-        source = postpress_source(
-            account_id=options.account,
-            full_walk_every=timedelta(0) if options.full else timedelta(days=1),
-            **connection,
-        )
-        if pipeline.has_pending_data:
-            pipeline.run()  # what a run that was cut off has left comes first
-        # each sandbox is another world, so what an earlier one left behind is dropped
-        anew: dict[str, Any] = {"refresh": "drop_sources"} if options.sandbox else {}
-        pipeline.run(
-            source, loader_file_format="parquet", table_format=options.table_format, **anew
-        )
+    pipeline = dlt.pipeline(
+        "postpress_files",
+        destination=dlt.destinations.filesystem(
+            folder, layout="{table_name}/{load_id}.{file_id}.{ext}"
+        ),
+        dataset_name="postpress",
+    )
+    source = postpress_source(
+        account_id=options.account,
+        full_walk_every=timedelta(0) if options.full else timedelta(days=1),
+    )
+    if pipeline.has_pending_data:
+        pipeline.run()  # what a run that was cut off has left comes first
+    pipeline.run(source, loader_file_format="parquet", table_format=options.table_format)
     if options.table_format is None and "://" not in options.folder:
         report(options.folder)
 
@@ -79,22 +72,9 @@ def report(folder: str) -> None:
     print("With DuckDB, one row a chat as it is now: CURRENT in this script, docs/destinations.md.")
 
 
-@contextmanager
-def connect(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """Where to read: your settings, or a local PostPress on a free port, stopped at the end."""
-    if not options.sandbox:
-        yield {}
-        return
-    from postpress_source.sandbox import generate_world, serve
-
-    with serve(generate_world(chats=2_000, accounts=4, seed=7)) as server:
-        yield {"base_url": server.url, "api_key": "pp_live_sandbox"}
-
-
 def parse_options() -> argparse.Namespace:
     """The options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--sandbox", action="store_true", help="read a local PostPress")
     parser.add_argument("--account", help="account ids, comma-separated; default: all visible")
     parser.add_argument("--full", action="store_true", help="read to the end, due or not")
     parser.add_argument("--folder", default="postpress_files", help="default: %(default)s")

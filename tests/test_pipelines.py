@@ -22,7 +22,7 @@ runpy.run_path(sys.argv.pop(1), run_name="__main__")
 """
 
 
-def run(script: str, folder: Path, *options: str, url: str = "", dies: bool = False) -> str:
+def run(script: str, folder: Path, *options: str, url: str, dies: bool = False) -> str:
     settings = {"SOURCES__POSTPRESS__BASE_URL": url, "SOURCES__POSTPRESS__API_KEY": "pp_live_x"}
     ran = subprocess.run(
         [
@@ -32,7 +32,7 @@ def run(script: str, folder: Path, *options: str, url: str = "", dies: bool = Fa
         ],
         cwd=folder,
         env={"HOME": str(folder), "PYTHONPATH": str(ROOT), "DLT_DATA_DIR": str(folder / "dlt")}
-        | (settings if url else {}),
+        | settings,
         capture_output=True,
         text=True,
         check=False,
@@ -43,9 +43,9 @@ def run(script: str, folder: Path, *options: str, url: str = "", dies: bool = Fa
 
 @pytest.mark.slow
 def test_the_files_hold_every_chat_and_the_query_says_how_it_is_now(tmp_path: Path) -> None:
-    run("chats_to_parquet.py", tmp_path, "--sandbox")
-    # each sandbox is another world, and takes the place of the one before
-    printed = run("chats_to_parquet.py", tmp_path, "--sandbox")
+    with serve(generate_world(2_000, 4)) as sandbox:
+        run("chats_to_parquet.py", tmp_path, url=sandbox.url)
+        printed = run("chats_to_parquet.py", tmp_path, url=sandbox.url)
     assert printed.startswith("2,000 chats, ")
     files = str(tmp_path / "postpress_files" / "postpress" / "chats" / "*.parquet")
     with duckdb.connect() as connection:
@@ -59,7 +59,8 @@ def test_the_files_hold_every_chat_and_the_query_says_how_it_is_now(tmp_path: Pa
 @pytest.mark.slow
 @pytest.mark.parametrize("table_format", ["delta", "iceberg"])
 def test_a_table_format_is_one_option_away(tmp_path: Path, table_format: str) -> None:
-    run("chats_to_parquet.py", tmp_path, "--sandbox", "--table-format", table_format)
+    with serve(generate_world(200, 2)) as sandbox:
+        run("chats_to_parquet.py", tmp_path, "--table-format", table_format, url=sandbox.url)
     metadata = {"delta": "_delta_log", "iceberg": "metadata"}[table_format]
     assert list((tmp_path / "postpress_files" / "postpress" / "chats" / metadata).iterdir())
 
@@ -78,9 +79,14 @@ def test_one_run_ends_what_was_cut_off_and_brings_what_is_new(tmp_path: Path) ->
 
 
 @pytest.mark.slow
-def test_a_second_run_on_duckdb_takes_the_place_of_the_first(tmp_path: Path) -> None:
-    for _ in range(2):
-        run("chats_to_duckdb.py", tmp_path, "--sandbox", "--full", "--file", "mine.duckdb")
+def test_a_file_is_named_and_accounts_are_chosen(tmp_path: Path) -> None:
+    world = generate_world(200, 2)
+    chosen, _ = world.accounts
+    options = ("--full", "--file", "mine.duckdb", "--account", chosen)
+    with serve(world) as sandbox:
+        printed = run("chats_to_duckdb.py", tmp_path, *options, url=sandbox.url)
+    assert printed.startswith(f"{chosen}: full walk, ")
+    assert "The file: mine.duckdb, schema postpress." in printed
     with duckdb.connect(str(tmp_path / "mine.duckdb"), read_only=True) as connection:
-        chats = connection.sql("SELECT count(*), count(DISTINCT id) FROM postpress.chats")
-        assert chats.fetchone() == (2_000, 2_000)
+        accounts = connection.sql("SELECT DISTINCT account_id FROM postpress.chats").fetchall()
+    assert accounts == [(chosen,)]

@@ -7,13 +7,21 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from postpress_source.cli.choice import Choice
-from postpress_source.cli.failures import ExitCode, Terminated, failure_of
+from postpress_source.cli.failures import (
+    CommandError,
+    ExitCode,
+    Failure,
+    Terminated,
+    failure_of,
+)
 from postpress_source.cli.screen import Screen
+from postpress_source.cli.streams import use_sturdy_streams
 
 EXIT_CODES = """\
 Exit codes: 0 ok, 1 something to mend, 2 wrong usage, 3 try again later,
@@ -151,6 +159,7 @@ def sandbox(
 
 def run_app() -> None:
     """Parse the arguments, run the command, end the process with the exit code."""
+    use_sturdy_streams()
     app(prog_name="postpress")
 
 
@@ -170,9 +179,8 @@ def _command(as_json: bool) -> Iterator[_Ending]:
     screen = _Ending(as_json=as_json)
     signal.signal(signal.SIGTERM, _terminate)
     try:
+        _check_here()
         yield screen
-    except BrokenPipeError:
-        _end(ExitCode.OK)  # the reader, such as `head`, has read enough
     except BaseException as error:
         failure = failure_of(error)
         if failure is None or os.environ.get(TRACEBACK):
@@ -186,6 +194,15 @@ def _command(as_json: bool) -> Iterator[_Ending]:
     _end(screen.exit_code)
 
 
+def _check_here() -> None:
+    try:
+        Path.cwd()
+    except FileNotFoundError as error:
+        next_step = "Change to one that is there."
+        gone = Failure("NoFolder", "This folder is gone.", ExitCode.MEND, next_step=next_step)
+        raise CommandError(gone) from error
+
+
 def _terminate(signal_code: int, frame: Any) -> None:
     raise Terminated
 
@@ -196,11 +213,9 @@ def _end(code: ExitCode) -> None:
     At once if it was interrupted: a thread may be waiting for an answer for another minute, and
     nothing that it could bring is wanted.
     """
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     if code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
         os._exit(code)
     raise typer.Exit(code)

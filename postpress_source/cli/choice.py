@@ -13,7 +13,7 @@ class Choice:
 
     Attributes:
         destination: As dlt names it.
-        dataset: Where the tables are.
+        dataset: Where the tables are, as it was chosen.
         sandbox: Whether it is about the sandbox's pipeline rather than the true one.
         account_ids: Accounts asked for; None: as the settings say.
         account_type: Provider asked for; None: as the settings say.
@@ -38,6 +38,16 @@ class Choice:
         parts += [] if self.destination == "duckdb" else [self.destination]
         parts += [] if self.dataset == "postpress" else [self.dataset]
         return re.sub(r"\W", "_", "_".join(parts))
+
+    @property
+    def dataset_name(self) -> str:
+        """Where the tables are. The sandbox's are never among true ones.
+
+        DuckDB's file and the folder of files are its own; in any other destination it has a dataset
+        of its own.
+        """
+        own = not self.sandbox or self.destination in ("duckdb", "filesystem")
+        return self.dataset if own else f"{self.dataset}_sandbox"
 
     def options(self) -> str:
         """The options that make another command speak of the same tables."""

@@ -9,12 +9,13 @@ from typing import Any
 
 import dlt
 from dlt.common.pipeline import LoadInfo
+from dlt.extract import DltSource
 
 from postpress_source.cli import warehouse
 from postpress_source.cli.choice import Choice
 from postpress_source.cli.failures import CommandError, ExitCode, Failure, failure_of
 from postpress_source.cli.progress import Progress, Watching
-from postpress_source.cli.screen import Screen, instant, span
+from postpress_source.cli.screen import Screen, in_shell, instant, span
 from postpress_source.cli.walks import show_skipped, show_walks, walks_of_loads
 from postpress_source.source import postpress_source
 
@@ -28,8 +29,8 @@ def run(choice: Choice, screen: Screen) -> ExitCode:
     started = time.monotonic()
     where = f"{pipeline.destination.destination_name}, dataset {pipeline.dataset_name}"
     screen.note(f"postpress run: to {where}")
-    with Watching(progress, screen), _source_of(choice, pipeline) as source:
-        infos = _load(choice, pipeline, source)
+    with Watching(progress, screen), _source_of(choice, pipeline) as (source, options):
+        infos = _load(choice, pipeline, source, options)
     summary = _summary(pipeline, infos, time.monotonic() - started)
     screen.document(summary)
     _show(summary, choice, screen)
@@ -37,22 +38,25 @@ def run(choice: Choice, screen: Screen) -> ExitCode:
 
 
 @contextmanager
-def _source_of(choice: Choice, pipeline: dlt.Pipeline) -> Iterator[Any]:
-    """The source; the sandbox that it reads, if it does, is stopped at the end."""
+def _source_of(
+    choice: Choice, pipeline: dlt.Pipeline
+) -> Iterator[tuple[DltSource, dict[str, Any]]]:
+    """The source, and what its run is given besides; a sandbox that it reads ends with it."""
     if not choice.sandbox:
-        yield postpress_source(**choice.arguments())
+        yield postpress_source(**choice.arguments()), {}
         return
     from postpress_source.cli.sandbox import serve_lasting_world
 
-    with serve_lasting_world(pipeline) as sandbox:
-        yield postpress_source(sandbox.key, sandbox.url, **choice.arguments())
+    with serve_lasting_world(pipeline) as (sandbox, options):
+        yield postpress_source(sandbox.key, sandbox.url, **choice.arguments()), options
 
 
-def _load(choice: Choice, pipeline: dlt.Pipeline, source: Any) -> list[LoadInfo]:
+def _load(
+    choice: Choice, pipeline: dlt.Pipeline, source: DltSource, options: dict[str, Any]
+) -> list[LoadInfo]:
     """What an interrupted run left behind is loaded first, then what is new."""
-    options: dict[str, Any] = {}
     if choice.destination == "filesystem":
-        options["loader_file_format"] = "parquet"
+        options = {"loader_file_format": "parquet", **options}
     try:
         left_behind = pipeline.run() if pipeline.has_pending_data else None
         infos = [left_behind, pipeline.run(source, **options)]
@@ -84,6 +88,7 @@ def _summary(pipeline: dlt.Pipeline, infos: list[LoadInfo], seconds: float) -> d
         "ok": not skipped,
         "exit_code": int(ExitCode.MEND if skipped else ExitCode.OK),
         "pipeline": pipeline.pipeline_name,
+        "pipelines_dir": pipeline.pipelines_dir,
         "destination": pipeline.destination.destination_name,
         "dataset": pipeline.dataset_name,
         "location": warehouse.location(pipeline),
@@ -116,13 +121,14 @@ def _show(summary: dict[str, Any], choice: Choice, screen: Screen) -> None:
     show_walks(screen, (walk for walk in summary["walks"] if walk["complete"]))
     show_skipped(screen, (walk for walk in summary["walks"] if not walk["complete"]))
     screen.say("", "Look next:", style="bold")
-    screen.say(*(f"  {command}" for command in _look_next(summary, choice)))
+    screen.commands(*_look_next(summary, choice))
 
 
 def _look_next(summary: dict[str, Any], choice: Choice) -> list[str]:
-    name = summary["pipeline"]
+    folder = in_shell(summary["pipelines_dir"])
+    pipeline = f"dlt pipeline --pipelines-dir {folder} {summary['pipeline']}"
     return [
         f"postpress status{choice.options()}",
-        f"dlt pipeline {name} info",
-        f"dlt pipeline {name} trace",
+        f"{pipeline} info",
+        f"{pipeline} trace",
     ]

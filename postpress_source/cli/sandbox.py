@@ -79,33 +79,37 @@ def advance(port: int, time: str, screen: Screen) -> None:
 
 
 @contextmanager
-def serve_lasting_world(pipeline: dlt.Pipeline) -> Iterator[Sandbox]:
+def serve_lasting_world(pipeline: dlt.Pipeline) -> Iterator[tuple[Sandbox, dict[str, Any]]]:
     """A sandbox on a free port, whose inbox goes on where the pipeline's last run left it.
 
     Its time is the real one, in steps of ten minutes; the pipeline's working folder keeps its
-    beginning. After 60 days it begins anew.
+    beginning. After 60 days it begins anew, and takes the place of the one before.
+
+    Yields:
+        The sandbox, and what the pipeline's run is to be given besides.
     """
     _check_installed()
     from postpress_source.sandbox import serve
 
     now = datetime.now(UTC)
     since = _since(pipeline, now)
+    options = {"refresh": "drop_sources"} if since is None else {}
+    since = since or now.replace(microsecond=0)
     world = generate_world(now=since)
     for _ in range((now - since) // _STEP):
         world.advance(_STEP)  # one by one, so that the past is the same whenever it is asked for
     with serve(world, api_key=_KEY) as sandbox:
-        yield sandbox
+        yield sandbox, options
+    # not sooner: until it is loaded, what is there may be of the one before
+    pipeline.set_local_state_val(_SINCE, since.isoformat())
 
 
-def _since(pipeline: dlt.Pipeline, now: datetime) -> datetime:
+def _since(pipeline: dlt.Pipeline, now: datetime) -> datetime | None:
     try:
         since = datetime.fromisoformat(pipeline.get_local_state_val(_SINCE))
     except (KeyError, ValueError):
-        since = now - _LONGEST * 2
-    if not timedelta(0) <= now - since < _LONGEST:
-        since = now.replace(microsecond=0)
-        pipeline.set_local_state_val(_SINCE, since.isoformat())
-    return since
+        return None
+    return since if timedelta(0) <= now - since < _LONGEST else None
 
 
 def duration(option: str, text: str) -> timedelta:

@@ -7,9 +7,12 @@ appear on a terminal only, and not with NO_COLOR; in a pipe there are no control
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import textwrap
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -38,6 +41,15 @@ class Screen:
         if not self.as_json:
             for line in lines:
                 _print(self.out, *_wrapped(line, style, self.out.width))
+
+    def commands(self, *lines: str) -> None:
+        """Lines to copy into a shell; a long one goes on behind a backslash, as it may there."""
+        if not self.as_json:
+            for line in lines:
+                parts = textwrap.wrap(
+                    line, self.out.width - 6, break_long_words=False, break_on_hyphens=False
+                )
+                _print(self.out, Text("  " + " \\\n    ".join(parts)), soft_wrap=True)
 
     def note(self, line: str, style: str = "dim") -> None:
         """A line beside the result: progress, a warning."""
@@ -77,11 +89,11 @@ class Screen:
             _print(self.err, _grid((f"  {label}", text) for label, text in facts))
 
 
-def _print(console: Console, *parts: Table | Text) -> None:
+def _print(console: Console, *parts: Table | Text, soft_wrap: bool = False) -> None:
     """Print at once; in a file or a pipe without the spaces that fill a table's last column."""
     with console.capture() as captured:
         for part in parts:
-            console.print(part)
+            console.print(part, soft_wrap=soft_wrap)
     text = captured.get()
     if not console.is_terminal:
         text = "".join(line.rstrip() + "\n" for line in text.splitlines())
@@ -127,6 +139,13 @@ def _plain(value: Any) -> Any:
 def printable(text: str) -> str:
     """The text without control characters but its line ends: names come from strangers."""
     return "".join(char if char.isprintable() or char == "\n" else " " for char in text)
+
+
+def in_shell(path: str) -> str:
+    """A path as a shell takes it, short where it is below the home directory."""
+    quoted = shlex.quote(path)
+    home = str(Path.home()) + os.sep
+    return quoted.replace(home, "~/", 1) if quoted.startswith(home) else quoted
 
 
 def instant(value: datetime | None) -> str:

@@ -89,7 +89,7 @@ def _nothing_loaded(choice: Choice, pipeline: dlt.Pipeline) -> Failure:
     return Failure(
         "NothingLoaded",
         f"Nothing has been loaded into {warehouse.location(pipeline)}, dataset "
-        f"{choice.dataset}, yet.",
+        f"{choice.dataset_name}, yet.",
         ExitCode.MEND,
         next_step=f"postpress run{choice.options()}",
     )

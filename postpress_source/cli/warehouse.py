@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -9,9 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import dlt
-from dlt.common.configuration import resolve_configuration
+from dlt.common.configuration import inject_section, resolve_configuration
+from dlt.common.configuration.specs.config_section_context import ConfigSectionContext
+from dlt.common.destination import Destination
 from dlt.common.runtime.collector import NULL_COLLECTOR
 from dlt.common.runtime.collector_base import Collector
+from dlt.common.runtime.run_context import active
+from dlt.common.storages import WithLocalFiles
 
 from postpress_source.arguments import (
     Filters,
@@ -20,6 +25,7 @@ from postpress_source.arguments import (
     check_filters,
 )
 from postpress_source.cli.choice import Choice
+from postpress_source.cli.failures import CommandError, ExitCode, Failure
 from postpress_source.source import PostpressArguments, PostpressSettings
 
 DUCKDB_FILE = "inbox"
@@ -27,11 +33,15 @@ PARQUET_FOLDER = "inbox_parquet"
 
 
 def open_pipeline(choice: Choice, collector: Collector = NULL_COLLECTOR) -> dlt.Pipeline:
-    """The pipeline, not yet restored; nothing is connected to."""
+    """The pipeline, not yet restored; nothing is connected to.
+
+    A relative path, of a default or of a setting, starts at the current folder, each time.
+    """
     return dlt.pipeline(
         choice.pipeline_name,
+        pipelines_dir=str(_working_folder(choice)),
         destination=_destination(choice),
-        dataset_name=choice.dataset,
+        dataset_name=choice.dataset_name,
         progress=collector,
     )
 
@@ -121,15 +131,57 @@ def _destination(choice: Choice) -> Any:
     """What dlt takes: the local files have names of their own unless the settings say where to go.
 
     DuckDB's must differ from the dataset's, which dlt's own default here doesn't: DuckDB can't
-    tell a file from a schema of the same name.
+    tell a file from a schema of the same name. The sandbox's are its own whatever the settings say.
     """
+    parameters: dict[str, Any] = {}
     suffix = "_sandbox" if choice.sandbox else ""
-    if choice.destination == "duckdb" and not _is_set("destination.duckdb.credentials"):
-        return dlt.destinations.duckdb(f"{DUCKDB_FILE}{suffix}.duckdb")
-    if choice.destination == "filesystem" and not _is_set("destination.filesystem.bucket_url"):
-        folder = Path.cwd() / (PARQUET_FOLDER + suffix)
-        return dlt.destinations.filesystem(bucket_url=folder.as_uri())
-    return choice.destination
+    here = Path(active().local_dir).absolute()
+    if choice.destination == "duckdb" and (suffix or not _is_set("destination.duckdb.credentials")):
+        parameters["credentials"] = str(here / f"{DUCKDB_FILE}{suffix}.duckdb")
+    if choice.destination == "filesystem" and (
+        suffix or not _is_set("destination.filesystem.bucket_url")
+    ):
+        parameters["bucket_url"] = (here / (PARQUET_FOLDER + suffix)).as_uri()
+    named: Any = Destination.from_reference(choice.destination)
+    if issubclass(named.spec, WithLocalFiles):
+        parameters["local_dir"] = str(here)  # dlt's own is the folder of the pipeline's first run
+    return Destination.from_reference(choice.destination, **parameters)
+
+
+def _working_folder(choice: Choice) -> Path:
+    """Where dlt keeps the pipeline's working folder: one for each place that is loaded into.
+
+    What an interrupted run has left there may go to no other place, and two runs from two folders
+    may not share it. A pipeline's name can't tell the places apart: under it the destination keeps
+    the state, which must be found again after the DuckDB file was moved.
+    """
+    destination = _destination(choice)
+    destination.config_params |= {  # which a pipeline would say
+        "dataset_name": choice.dataset_name,
+        "pipeline_name": choice.pipeline_name,
+        "pipeline_working_dir": choice.pipeline_name,
+    }
+    with inject_section(ConfigSectionContext(pipeline_name=choice.pipeline_name)):
+        config: Any = destination.configuration(None)
+    place = str(getattr(config, "bucket_url", None) or config.data_location())
+    path = Path(place.removeprefix("file://"))
+    if path.is_absolute():
+        place = str(path.resolve())
+        _check_folder(config, path)
+    digest = hashlib.sha256(f"{choice.destination} {place}".encode()).hexdigest()
+    return Path(active().get_data_entity("postpress"), digest[:8])
+
+
+def _check_folder(config: Any, path: Path) -> None:
+    if config.destination_type == "duckdb" and not path.parent.is_dir():
+        raise CommandError(
+            Failure(
+                "NoFolder",
+                f"There is no folder {path.parent} for the DuckDB file {path.name}.",
+                ExitCode.MEND,
+                next_step="Make it, or mend the setting destination.duckdb.credentials.",
+            )
+        )
 
 
 def _is_set(setting: str) -> bool:

@@ -6,19 +6,19 @@ import os
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from shutil import which
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from uuid import uuid4
 
 import psutil  # type: ignore[import-untyped]
 
 from tests.airflow import landed
+from tests.waiting import wait_for
 
 AIRFLOW = Path(sys.executable).with_name("airflow")
 
@@ -29,14 +29,6 @@ def free_port() -> int:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
         return port
-
-
-def wait_until(true: Callable[[], Any], seconds: float, what: str) -> None:
-    """Ask once a second; fail when the time is up."""
-    until = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < until, f"{what}: not within {seconds:.0f} s"
-        time.sleep(1)
 
 
 class Cluster:
@@ -88,8 +80,8 @@ class Cluster:
         self.cli("db", "migrate")
         for part in ("api-server", "scheduler", "dag-processor"):
             self.start(part)
-        wait_until(self._answers, 120, "the api-server answers")
-        wait_until(lambda: self.sql("SELECT dag_id FROM dag"), 120, "the DAGs are parsed")
+        wait_for(self._answers, "the api-server answers", pause=1)
+        wait_for(lambda: self.sql("SELECT dag_id FROM dag"), "the DAGs are parsed", pause=1)
         return self
 
     def __exit__(
@@ -136,10 +128,11 @@ class Cluster:
 
     def wait_for(self, dag: str, runs: int, seconds: float) -> None:
         """Wait until so many runs are done, and demand that all of them went well."""
-        wait_until(
+        wait_for(
             lambda: sum(self.states(dag).get(s, 0) for s in ("success", "failed")) >= runs,
-            seconds,
             f"{runs} runs of {dag}",
+            seconds=seconds,
+            pause=1,
         )
         assert self.states(dag) == {"success": runs}, self.tries(dag)
 

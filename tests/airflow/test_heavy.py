@@ -19,7 +19,8 @@ import pytest
 
 from postpress_source.sandbox import Fault, Sandbox, generate_world, serve
 from tests.airflow import landed
-from tests.airflow.cluster import Cluster, free_port, kill, redis, wait_until
+from tests.airflow.cluster import Cluster, free_port, kill, redis
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.server]
 
@@ -86,7 +87,9 @@ def test_local_executor(sandbox: Sandbox, postgres: str, dataset: str, tmp_path:
             "backfill", "create", "--dag-id", BACKFILL,
             "--from-date", "2026-02-01", "--to-date", "2026-04-01",
         )  # fmt: skip
-        wait_until(lambda: _backfilled(airflow) == 3, 900, "three runs of the backfill")
+        wait_for(
+            lambda: _backfilled(airflow) == 3, "three runs of the backfill", seconds=900, pause=1
+        )
         _say("a backfill of three intervals, one shard at a time", started)
         name = f"SELECT id FROM {dataset}.chats WHERE name = 'renamed'"  # noqa: S608
         assert {chat for (chat,) in landed.query(postgres, name)} == set(renamed[1:])
@@ -128,7 +131,12 @@ def test_celery_worker_killed(
             ]  # fmt: skip
             started = time.monotonic()
             airflow.cli("dags", "unpause", "-y", INCREMENTAL)
-            wait_until(lambda: _loading(airflow, workers[0]) and _reading(sandbox), 240, "a task")
+            wait_for(
+                lambda: _loading(airflow, workers[0]) and _reading(sandbox),
+                "a task",
+                seconds=240,
+                pause=1,
+            )
             killed = _loading(airflow, workers[0])
             print(f"\nkilled a worker that was loading {killed} of 4 shards")
             kill(workers[0])

@@ -114,13 +114,6 @@ def _read_terminal(primary: int, process: subprocess.Popen[str], until: str | No
     return shown.decode()
 
 
-def wait_for(true: Callable[[], object]) -> None:
-    until = time.monotonic() + 120
-    while not true():
-        assert time.monotonic() < until, "it never came"
-        time.sleep(0.05)
-
-
 def assert_plain(text: str) -> None:
     """No control characters, no traceback, nothing wider than 80 columns."""
     assert not CONTROL.search(text), repr(CONTROL.search(text))

@@ -12,7 +12,8 @@ import pyarrow.dataset as ds
 import pytest
 
 from postpress_source.sandbox import Fault, RateLimit, Sandbox
-from tests.cli.conftest import COLOUR, ESCAPE, POSTPRESS, Desk, assert_plain, wait_for
+from tests.cli.conftest import COLOUR, ESCAPE, POSTPRESS, Desk, assert_plain
+from tests.waiting import wait_for
 
 
 def landed(desk: Desk) -> list[str]:
@@ -254,18 +255,17 @@ def test_sandbox_needs_no_key_and_goes_on_where_it_was(desk: Desk) -> None:
     assert second.code == 0
     assert desk.query("SELECT id FROM postpress.chats ORDER BY id", file) == ids
     assert "postpress status --sandbox" in second.out
-    commands = second.out.partition("Look next:")[2].split("\n")[1:4]
-    for command in commands:
-        name, *arguments = command.split()
-        done = subprocess.run(
-            [POSTPRESS.with_name(name), *arguments],
-            cwd=desk.folder,
-            env=desk.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+    commands = second.out.partition("Look next:")[2]
+    assert commands.count("dlt pipeline") == 2
+    done = subprocess.run(
+        ["bash", "-ec", commands],
+        cwd=desk.folder,
+        env=desk.environment | {"PATH": f"{POSTPRESS.parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
     assert not (desk.folder / "inbox.duckdb").exists()
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+
+from tests.waiting import wait_for
 
 Answer = Callable[[bytes], Iterable[bytes]]
 """From a request's bytes to the pieces of its answer; after them the connection is closed."""
@@ -38,10 +39,7 @@ class Hostile:
 
     def wait_for(self, requests: int) -> None:
         """Wait until exactly so many have come; what was sent is read sooner or later."""
-        until = time.monotonic() + 60
-        while len(self.received) < requests:
-            assert time.monotonic() < until, f"{len(self.received)} of {requests} requests came"
-            time.sleep(0.01)
+        wait_for(lambda: len(self.received) >= requests, f"{requests} requests", pause=0.01)
         assert len(self.received) == requests
 
     def serve_one(self, connection: socket.socket) -> None:

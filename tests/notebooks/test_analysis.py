@@ -80,11 +80,6 @@ def test_the_tools_say_what_the_page_shows(environment: dict[str, str], block: s
     assert {masked(line) for line in shown} - {"..."} <= said
 
 
-@pytest.mark.parametrize("block", blocks("python"))
-def test_its_python_runs(environment: dict[str, str], block: str) -> None:
-    run(environment, sys.executable, "-c", block)
-
-
 @pytest.mark.parametrize("block", blocks("sql"))
 def test_its_sql_runs(environment: dict[str, str], block: str) -> None:
     with duckdb.connect(f"{environment['DLT_DATA_DIR']}/postpress.duckdb") as connection:

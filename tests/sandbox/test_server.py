@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +17,7 @@ import urllib3
 
 from postpress_source.sandbox import Sandbox, World, generate_world, serve, serve_process
 from postpress_source.sandbox.server import SandboxProcess
+from tests.waiting import wait_for
 
 NOW = datetime(2026, 5, 17, 9, 42, 11, tzinfo=UTC)
 
@@ -137,12 +137,8 @@ def test_it_runs_until_ctrl_c_and_time_passes_meanwhile(http: urllib3.PoolManage
             assert line, f"it ended after {printed!r}"
             printed += line
         (url,) = re.findall(r"base_url  (\S+)", printed)
-        first, changed = ask_as_printed(printed), False
-        until = time.monotonic() + 120
-        while not changed and time.monotonic() < until:
-            time.sleep(0.2)
-            changed = ask_as_printed(printed) != first
-        assert changed
+        first = ask_as_printed(printed)
+        wait_for(lambda: ask_as_printed(printed) != first, "time passes there", pause=0.2)
         stats = http.request("GET", url.removesuffix("/v1") + "/_sandbox/stats").json()
         assert abs(datetime.now(UTC) - datetime.fromisoformat(stats["now"])) < timedelta(minutes=2)
         process.send_signal(signal.SIGINT)

@@ -42,7 +42,7 @@ def environment(request: pytest.FixtureRequest, wheel: Path, tmp_path: Path) -> 
         cwd=home,
         VIRTUAL_ENV=str(tmp_path / "venv"),
         UV_FIND_LINKS=str(wheel.parent),
-        UV_CONSTRAINT=str(ROOT / "requirements" / "demo.lock"),
+        UV_CONSTRAINT=str(ROOT / "requirements" / "dev.lock"),
     )
     return {
         "HOME": str(home),
@@ -86,7 +86,5 @@ def test_the_readme_holds_for_what_is_installed(environment: dict[str, str]) -> 
         + "".join(f"    {line}\n" for line in blocks.splitlines())
         + "    print(len(pipeline.dataset().chats.fetchall()))\n"
     )
-    # pandas is no dependency: whoever asks for .df() has it
-    run(UV, "pip", "install", "--quiet", "pandas", VIRTUAL_ENV=str(home.parent / "venv"))
     printed = run("python", "-W", "ignore", "-c", program, cwd=home, **environment)
     assert printed.splitlines()[-1] == "300"

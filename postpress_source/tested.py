@@ -22,11 +22,10 @@ def warn_of_untested_dlt() -> None:
     major, minor, *_ = version("dlt").split(".")
     if (int(major), int(minor)) > NEWEST_DLT:
         logger.warning(
-            "dlt %s is newer than %d.%d, the newest that postpress-source %s was tested with. Look "
-            "for a newer postpress-source if anything looks wrong; dlt<%d.%d is sure to work.",
+            "dlt %s is newer than %d.%d, the newest that this postpress_source was tested with. If "
+            "anything looks wrong, look for a newer postpress-source, or take dlt<%d.%d.",
             version("dlt"),
             *NEWEST_DLT,
-            version("postpress-source"),
             NEWEST_DLT[0],
             NEWEST_DLT[1] + 1,
         )

@@ -84,7 +84,11 @@ def test_no_link_or_picture_of_the_long_description_needs_the_repository(metadat
 
 def test_the_repository_is_the_same_wherever_it_is_named() -> None:
     files = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "pyproject.toml"]
-    organization, _, project = REPOSITORY.removeprefix("https://github.com/").partition("/")
-    of_ours = re.compile(rf"github(?:usercontent)?\.com/{organization}/([\w-]+)")
-    for path in files:
-        assert set(of_ours.findall(path.read_text())) <= {project}, path
+    named = {
+        found
+        for path in files
+        for found in re.findall(
+            rf"github(?:usercontent)?\.com/([\w-]+/{PROJECT['name']})", path.read_text()
+        )
+    }
+    assert named == {REPOSITORY.removeprefix("https://github.com/")}

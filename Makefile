@@ -11,7 +11,10 @@ BIN := .venv/bin
 HAVE_UV := $(shell command -v uv 2>/dev/null)
 UV := $(or $(HAVE_UV),$(BIN)/uv)
 PIP_INSTALL := install --quiet --disable-pip-version-check
-WRONG_PYTHON := "Python 3.11 to 3.13 is needed; name one: make PYTHON=python3.12 ..."
+WRONG_PYTHON := "Python 3.11 to 3.14 is needed; name one: make PYTHON=python3.12 ..."
+# What needs no other extra than the sandbox.
+OF_THE_CORE := tests/cli tests/faults tests/proof tests/test_contract.py tests/test_incremental.py \
+	tests/test_vanishing.py
 AIRFLOW_PYTEST := $(BOUNDED) .venv-airflow/bin/pytest -W default --confcutdir tests/airflow tests/airflow
 EXPORT := $(UV) export --quiet --frozen --no-emit-project --no-annotate --no-header
 
@@ -21,8 +24,8 @@ export RUNTIME__DLTHUB_TELEMETRY := false
 # Where the servers of `make servers-start` are, for the tests.
 -include .servers.env
 
-.PHONY: help demo setup test test-slow lint format types bench notebooks wheel audit lock \
-	servers-start servers-stop test-newest test-airflow test-airflow-heavy clean
+.PHONY: help demo setup test test-slow lint format types bench notebooks wheel dist audit lock \
+	servers-start servers-stop test-lowest test-newest test-airflow test-airflow-heavy clean
 
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -38,9 +41,10 @@ test: lint types ## Lint, check types, run the fast tests
 test-slow: setup ## Run the long tests
 	$(PYTEST) -m slow $(ARGS)
 
-lint: setup ## Check style and format
+lint: setup ## Check style, format, and the workflows
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/zizmor --quiet --offline --no-progress .github
 
 format: setup ## Mend style and format
 	$(BIN)/ruff check --fix
@@ -57,6 +61,9 @@ notebooks: setup ## Run the notebooks and refresh their outputs
 
 wheel: setup ## Build the wheel, install it into an empty environment, run it
 	.ci/check-wheel $(BIN)/python
+
+dist: setup ## Build what a release consists of; TAG=v1.2.3 says if it may be one
+	$(BIN)/python .ci/release $(TAG)
 
 audit: setup ## Check the lock, its hashes, and what is installed
 	$(UV) lock --check
@@ -76,9 +83,15 @@ servers-start: ## Start PostgreSQL and MariaDB on loopback for the tests
 servers-stop: ## Stop them and delete their data
 	.ci/servers-local stop
 
-test-newest: setup ## Run the fast tests on the newest duckdb; may fail
+test-lowest: setup ## Run the fast tests of the core on the lowest versions allowed
+	$(UV) venv --quiet --allow-existing --python $(BIN)/python .venv-lowest
+	$(UV) pip install --quiet --python .venv-lowest --resolution lowest-direct --upgrade \
+		--group harness -e '.[sandbox]'
+	$(BOUNDED) .venv-lowest/bin/pytest -n auto -W default -m "not slow" $(or $(ARGS),$(OF_THE_CORE))
+
+test-newest: setup ## Run the fast tests on the newest dlt, duckdb, sqlglot, pyarrow; may fail
 	UV_PROJECT_ENVIRONMENT=.venv-newest $(UV) sync --quiet --frozen --all-extras
-	$(UV) pip install --quiet --python .venv-newest/bin/python --no-deps --upgrade duckdb
+	$(UV) pip install --quiet --python .venv-newest --no-deps --upgrade dlt duckdb sqlglot pyarrow
 	$(BOUNDED) .venv-newest/bin/pytest -W default -m "not slow" $(ARGS)
 
 test-airflow: .venv-airflow/.airflow ## Run the DAGs in an environment of their own
@@ -95,7 +108,7 @@ define fill
 	$(if $(HAVE_UV),UV_PROJECT_ENVIRONMENT=$(1) uv sync --quiet --frozen --compile-bytecode $(3),$(call fill_with_pip,$(1),$(2)))
 endef
 define fill_with_pip
-$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and $(WRONG_PYTHON))'
+$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15) and $(WRONG_PYTHON))'
 	$(PYTHON) -m venv $(1)
 	$(1)/bin/python -m pip $(PIP_INSTALL) --require-hashes -r requirements/$(2).lock
 	$(1)/bin/python -m pip $(PIP_INSTALL) --no-deps --no-build-isolation -e .

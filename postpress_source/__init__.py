@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     )
     from postpress_source.source import postpress_source
 
+    __version__: str
+
 __all__ = [
     "PostpressAccountError",
     "PostpressArgumentError",
@@ -25,6 +28,7 @@ __all__ = [
     "PostpressError",
     "PostpressRequestError",
     "PostpressUnavailableError",
+    "__version__",
     "postpress_source",
 ]
 
@@ -37,8 +41,12 @@ def __getattr__(name: str) -> Any:
     """
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = "source" if name == "postpress_source" else "errors"
-    value = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
+    if name == "__version__":
+        value = version("postpress-source")
+    else:
+        module = "source" if name == "postpress_source" else "errors"
+        value = getattr(import_module(f"{__name__}.{module}"), name)
+    globals()[name] = value
     return value
 
 

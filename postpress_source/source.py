@@ -25,6 +25,7 @@ from postpress_source.arguments import (
     scope_key,
 )
 from postpress_source.chats.columns import describe_tables
+from postpress_source.tested import warn_of_untested_dlt
 
 DEFAULT_BASE_URL: Final = "https://api.postpress.ai/v1"
 
@@ -133,6 +134,7 @@ def postpress_source(
         # here, since pyarrow comes with it, which nobody needs who only builds the source
         from postpress_source.sync import Sync
 
+        warn_of_untested_dlt()
         if key.startswith("pp_test_"):
             logger.warning("The API key is a test key (pp_test_): this is sandboxed traffic.")
         client = PostpressClient(url, key, _retry_settings(), connections=parallel)

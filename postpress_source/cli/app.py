@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,7 +35,6 @@ app = typer.Typer(
     help="Keep a warehouse equal to a PostPress inbox, and see whether it is.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -58,6 +59,27 @@ AccountType = Annotated[
     str | None,
     typer.Option("--type", metavar="NAME", help="Only this provider's chats, such as LINKEDIN."),
 ]
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        of = {name: version(name) for name in ("postpress-source", "dlt", "duckdb")}
+        typer.echo(
+            f"postpress {of['postpress-source']} "
+            f"(dlt {of['dlt']}, duckdb {of['duckdb']}, Python {platform.python_version()})"
+        )
+        raise typer.Exit
+
+
+@app.callback()
+def postpress(
+    *,
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show and exit."),
+    ] = False,
+) -> None:
+    """Hold the options of `postpress` itself; its help is the app's."""
 
 
 @app.command()

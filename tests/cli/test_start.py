@@ -1,11 +1,14 @@
 """Start-up, help, and wrong usage: what happens before anything heavy is needed."""
 
+import platform
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
-from tests.cli.conftest import Desk, assert_plain
+import postpress_source
+from tests.cli.conftest import POSTPRESS, Desk, assert_plain
 
 COMMANDS = ("check", "plan", "run", "status", "sandbox")
 
@@ -67,3 +70,54 @@ def test_the_package_shows_its_names_without_importing_dlt() -> None:
         "assert found.name == 'postpress', found.name"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_the_version_is_that_of_the_metadata_and_imports_nothing_heavy(desk: Desk) -> None:
+    told = desk.run("--version")
+    assert told.code == 0
+    of = {name: version(name) for name in ("postpress-source", "dlt", "duckdb")}
+    assert told.out.startswith(f"postpress {of['postpress-source']} (dlt {of['dlt']}, ")
+    assert f"duckdb {of['duckdb']}, Python {platform.python_version()})" in told.out
+    assert postpress_source.__version__ == of["postpress-source"]
+    script = (
+        "import runpy, sys\n"
+        "sys.argv = ['postpress', '--version']\n"
+        "try: runpy.run_module('postpress_source', run_name='__main__')\n"
+        "except SystemExit: assert not {'dlt', 'duckdb', 'pyarrow'} & set(sys.modules)"
+    )
+    module = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert module.stdout == told.out
+
+
+def test_the_module_is_the_command(desk: Desk) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "postpress_source", "walk"],
+        env=desk.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert "Usage: postpress [OPTIONS]" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [("postpress s", ["status", "sandbox"]), ("postpress run --des", ["--destination"])],
+)
+def test_the_shell_completes_commands_and_options(
+    desk: Desk, typed: str, offered: list[str]
+) -> None:
+    words = {"COMP_WORDS": typed, "COMP_CWORD": str(len(typed.split()) - 1)}
+    assert desk.run(_POSTPRESS_COMPLETE="complete_bash", **words).out.split() == offered
+
+
+def test_completion_is_installed_where_the_shell_looks(desk: Desk) -> None:
+    # in a shell that stays, since the command asks which one started it
+    typed = f"{POSTPRESS} --install-completion || exit; true"
+    subprocess.run(["bash", "-c", typed], env=desk.environment, cwd=desk.folder, check=True)
+    (script,) = (desk.folder / ".bash_completions").iterdir()
+    assert "complete -o default -F _postpress_completion postpress" in script.read_text()
+    assert str(script) in (desk.folder / ".bashrc").read_text()

@@ -14,8 +14,8 @@ LISTS = ("folder", "disabled_features")
 def select(pipeline: dlt.Pipeline, query: str) -> list[Row]:
     """The rows of a query."""
     with pipeline.sql_client() as client, client.execute_query(query) as cursor:
-        table = cursor.arrow()
-        return [] if table is None else list(table.to_pylist())
+        # in chunks, since for the whole table dlt 1.31 calls what DuckDB 2 no longer has
+        return [row for table in cursor.iter_arrow(10_000) for row in table.to_pylist()]
 
 
 def landed_chats(pipeline: dlt.Pipeline) -> dict[str, Row]:

@@ -17,7 +17,7 @@ from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
 from postpress_source.api.client import PostpressClient
 from postpress_source.arguments import Filters, Window
 from postpress_source.chats.tables import in_window
-from postpress_source.errors import PostpressContractError
+from postpress_source.errors import PostpressArgumentError, PostpressContractError
 from postpress_source.landing.ledger import ledger
 from postpress_source.landing.merge import Landing
 from postpress_source.landing.repair import Standing, look, remember_load
@@ -77,7 +77,10 @@ class Sync:
         with closing(Spool()) as spool, closing(self._client):
             upgrade(state, self._filters.scope(), self._scope)
             standing = look(state, table, may_walk=window.end is None)
+            if standing.lost:
+                state.pop("scopes", None)
             landing = Landing(load_id, no_table=standing.no_table, replaces=standing.doubles > 0)
+            landing.create_again(standing.dropped)
             walks = self.plan(read_memories(state, self._scope), window, now, standing)
             reading = Reading(
                 Reader(self._client, spool, _on_page()),
@@ -88,7 +91,7 @@ class Sync:
                 _on_walk,
             )
             walks = reading.run(walks)
-            if window.end is not None:
+            if window.end is not None or landing.replaces_all:
                 _refuse_holes(walks)
             after = {} if window.end else memories_after(walks, now)
             tables = (in_window(rows, window.start, window.end) for rows in spool.tables())
@@ -148,7 +151,7 @@ class Sync:
 
 
 def _refuse_holes(walks: Sequence[Walk]) -> None:
-    """A backfill has no next run that would fill in what it couldn't read."""
+    """What a backfill couldn't read no later run fills in; what `replace` couldn't, is deleted."""
     for walk in walks:
         if walk.error:
             raise walk.error
@@ -172,6 +175,12 @@ def _load_id() -> str:
         package = dlt.current.load_package_state()
     except CurrentLoadPackageStateNotAvailable:
         return ""
+    mine: dict[str, Any] = package["state"]  # type: ignore[assignment]  # open to other keys
+    if mine.setdefault("postpress_source", source := id(dlt.current.source())) != source:
+        raise PostpressArgumentError(
+            "Two PostPress sources are in one run, where their rows would be taken for doubles",
+            next_step="Run them one after the other: pipeline.run(one), then pipeline.run(other).",
+        )
     return str(package["load_id"])
 
 

@@ -106,6 +106,20 @@ class Landing:
         self._choose_files(LEDGER)
         return dlt.mark.with_table_name(table, LEDGER)
 
+    def create_again(self, tables: Iterable[str]) -> None:
+        """Have tables created that were dropped behind dlt's back.
+
+        dlt compares tables with its schema only when the schema has changed.
+        """
+        for name in tables:
+            of = {"resource": name} if name == "chats" else {"parent": "chats"}
+            _update_table(self._schema, name=name, **of, **{"x-created-again-by": self._load_id})
+
+    @property
+    def replaces_all(self) -> bool:
+        """Whether what is handed over takes the place of all that the tables have."""
+        return self._resource.write_disposition == "replace"
+
     @property
     def can_delete(self) -> bool:
         """Whether rows can be deleted: by the merge, unless the user has chosen otherwise."""

@@ -14,7 +14,7 @@ next run, and replaced by what it reads. To be used inside the running resource.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -44,12 +44,14 @@ class Standing:
 
     Attributes:
         lost: The last load isn't there, or not all of it.
+        dropped: Tables that were there, and aren't any more.
         no_table: Certainly no `chats`; False if unknown.
         doubles: Rows too many in the tables; 0 if unknown.
         walk: Whether a full walk is called for, to replace them.
     """
 
     lost: bool = False
+    dropped: tuple[str, ...] = ()
     no_table: bool = False
     doubles: int = 0
     walk: bool = False
@@ -66,22 +68,23 @@ def look(state: dict[str, Any], table: Table, *, may_walk: bool) -> Standing:
         table: The destination's.
         may_walk: Whether the run can be a full walk.
     """
-    lost = _is_lost(state.get("load"), table)
-    if lost:
+    last = _look_for(state.get("load"), table)
+    if last.lost:
         state.pop("load", None)
         state.pop("landed", None)
     note = state.get("landed")
     if note is not None and _is_settled(note):
         state["landed"] = note if "versions" in note else {}
-        return Standing()
+        return last
     standing = _ask(note, table)
     state.pop("landed", None)
     if standing is None:
-        return Standing(lost=lost)
+        return last
+    standing = replace(standing, lost=last.lost, dropped=last.dropped)
     if not standing.doubles:
         state.pop("walks_for_doubles", None)
         state["landed"] = {}
-        return replace(standing, lost=lost)
+        return standing
     walks = state.get("walks_for_doubles", 0)
     walk = may_walk and walks < _WALKS
     if walk:
@@ -94,24 +97,30 @@ def look(state: dict[str, Any], table: Table, *, may_walk: bool) -> Standing:
         if walk
         else "Those of them that this run reads are replaced.",
     )
-    return replace(standing, walk=walk, lost=lost)
+    return replace(standing, walk=walk)
 
 
-def _is_lost(load_id: str | None, table: Table) -> bool:
-    """Whether the destination certainly hasn't all of a load that was handed to dlt."""
+def _look_for(load_id: str | None, table: Table) -> Standing:
+    """Whether the destination has all of a load that was handed to dlt; it has, if unknown."""
     if load_id is None:
-        return False
+        return Standing()
     pipeline = dlt.current.pipeline()
-    if load_id in (*pipeline.list_extracted_load_packages(), *_normalized(pipeline)):
-        return False  # it is still to be loaded
-    there = table.ask(lambda client: _has_load(client, load_id))
-    if there:
-        return _has_failed_jobs(pipeline, load_id)
-    return there is not None
+    extracted = pipeline.list_extracted_load_packages()
+    if load_id in (*extracted, *pipeline.list_normalized_load_packages()):
+        return Standing()  # it is still to be loaded
+    if table.ask(lambda client: _has_load(client, load_id)) is False:
+        return Standing(lost=True)
+    if _has_failed_jobs(pipeline, load_id):
+        return Standing(lost=True)
+    dropped = tuple(table.ask(_dropped_tables) or ())
+    return Standing(lost=bool(dropped), dropped=dropped)
 
 
-def _normalized(pipeline: dlt.Pipeline) -> Sequence[str]:
-    return pipeline.list_normalized_load_packages()
+def _dropped_tables(client: Any) -> list[str]:
+    if not isinstance(client, SqlJobClientBase):
+        return []
+    tables = dlt.current.source_schema().tables
+    return [name for name in _KEYS if name in tables and not client.get_storage_table(name)[0]]
 
 
 def _has_failed_jobs(pipeline: dlt.Pipeline, load_id: str) -> bool:

@@ -1,0 +1,167 @@
+"""State speaks of the place that the last load went to; the next run sees if it is not there."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dlt
+import pytest
+from dlt.destinations.exceptions import DatabaseTerminalException
+from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+from postpress_source import PostpressAccountError, postpress_source
+from postpress_source.sandbox import Sandbox, World, generate_world, serve
+from tests.proof.landed import as_landed, landed_chats, select
+from tests.proof.test_pipeline import cause_of
+from tests.proof.warehouse import expected_row
+
+LOST = "the last load isn't in this destination"
+
+
+@pytest.fixture
+def world() -> World:
+    return generate_world(chats=120, accounts=2, seed=5)
+
+
+@pytest.fixture
+def sandbox(world: World) -> Iterator[Sandbox]:
+    with serve(world) as server:
+        yield server
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "inbox.duckdb"
+
+
+def pipeline_into(file: Path) -> dlt.Pipeline:
+    return dlt.pipeline(
+        "places",
+        destination=dlt.destinations.duckdb(str(file)),
+        dataset_name="postpress",
+        pipelines_dir=str(file.parent / "pipelines"),
+    )
+
+
+def source(sandbox: Sandbox, **arguments: Any) -> Any:
+    return postpress_source("pp_live_of_the_tests", sandbox.url, limit=20, **arguments)
+
+
+def last_walk(pipeline: dlt.Pipeline) -> tuple[str, str, bool]:
+    ((kind, reason, unchanged),) = (
+        tuple(row.values())
+        for row in select(
+            pipeline,
+            "SELECT kind, reason, unchanged FROM chat_walks"
+            " WHERE _dlt_load_id = (SELECT max(_dlt_load_id) FROM chat_walks)",
+        )
+    )
+    return kind, reason, unchanged
+
+
+def is_equal(pipeline: dlt.Pipeline, world: World) -> bool:
+    listed = {chat["id"]: as_landed(expected_row(chat)) for chat in world.relist()}
+    return landed_chats(pipeline) == listed
+
+
+def test_two_files_in_turn_are_both_whole(world: World, sandbox: Sandbox, file: Path) -> None:
+    other = file.with_name("other.duckdb")
+    for turn in range(3):
+        for place in (file, other):
+            pipeline = pipeline_into(place)
+            pipeline.run(source(sandbox))
+            assert is_equal(pipeline, world), (turn, place.name)
+        world.receive_message(world.chat_ids[turn])
+        world.new_chat()
+
+
+def test_a_restored_backup_is_brought_up_to_date(
+    world: World, sandbox: Sandbox, file: Path
+) -> None:
+    pipeline = pipeline_into(file)
+    pipeline.run(source(sandbox))
+    shutil.copy(file, file.with_suffix(".backup"))
+    for chat in world.chat_ids[:40]:
+        world.receive_message(chat)
+    pipeline.run(source(sandbox))
+    shutil.copy(file.with_suffix(".backup"), file)
+    pipeline.run(source(sandbox))
+    assert last_walk(pipeline)[:2] == ("full", LOST)
+    assert is_equal(pipeline, world)
+    pipeline.run(source(sandbox))
+    assert last_walk(pipeline)[0] == "head", "once is enough"
+
+
+@pytest.mark.parametrize("table", ["chats", "chats__folder"])
+def test_a_table_that_was_dropped_by_hand_comes_back(
+    world: World, sandbox: Sandbox, file: Path, table: str
+) -> None:
+    pipeline = pipeline_into(file)
+    pipeline.run(source(sandbox))
+    with pipeline.sql_client() as client:
+        client.execute_sql(f"DROP TABLE {table}")
+    pipeline.run(source(sandbox))
+    assert is_equal(pipeline, world)
+
+
+def test_rows_that_were_deleted_by_hand_come_back(
+    world: World, sandbox: Sandbox, file: Path
+) -> None:
+    pipeline = pipeline_into(file)
+    pipeline.run(source(sandbox))
+    pipeline.run(source(sandbox))
+    assert last_walk(pipeline)[2], "nothing had changed"
+    with pipeline.sql_client() as client:
+        client.execute_sql("DELETE FROM chats")
+    pipeline.run(source(sandbox))
+    assert not last_walk(pipeline)[2]
+    pipeline.run(source(sandbox))
+    assert is_equal(pipeline, world)
+
+
+def test_a_failed_merge_that_dlt_goes_over_is_made_good(
+    world: World, sandbox: Sandbox, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOAD__RAISE_ON_FAILED_JOBS", "false")
+    pipeline = pipeline_into(file)
+    pipeline.run(source(sandbox))
+    for chat in world.chat_ids[:80]:
+        world.receive_message(chat)
+    execute = DuckDbSqlClient.execute_many
+
+    def refuse(self: Any, statements: Any, *args: Any, **kwargs: Any) -> Any:
+        if any("MERGE INTO" in statement for statement in statements):
+            raise DatabaseTerminalException(Exception("no space"))
+        return execute(self, statements, *args, **kwargs)
+
+    monkeypatch.setattr(DuckDbSqlClient, "execute_many", refuse)
+    pipeline.run(source(sandbox))
+    assert not is_equal(pipeline, world)
+    monkeypatch.setattr(DuckDbSqlClient, "execute_many", execute)
+    pipeline.run(source(sandbox))
+    assert last_walk(pipeline)[:2] == ("full", LOST)
+    assert is_equal(pipeline, world)
+
+
+def test_two_sources_in_one_run_are_refused_before_any_request(
+    sandbox: Sandbox, file: Path
+) -> None:
+    with pytest.raises(PipelineStepFailed, match="one after the other"):
+        pipeline_into(file).run([source(sandbox), source(sandbox)])
+
+
+def test_replace_fails_if_an_account_cannot_be_read(
+    world: World, sandbox: Sandbox, file: Path
+) -> None:
+    well, sick = world.accounts
+    pipeline = pipeline_into(file)
+    pipeline.run(source(sandbox, account_id=[well, sick]))
+    world.disconnect_account(sick)
+    with pytest.raises(PipelineStepFailed) as failed:
+        pipeline.run(source(sandbox, account_id=[well, sick]), write_disposition="replace")
+    assert isinstance(cause_of(failed.value), PostpressAccountError)
+    assert is_equal(pipeline, world)

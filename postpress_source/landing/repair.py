@@ -132,8 +132,14 @@ def _has_failed_jobs(pipeline: dlt.Pipeline, load_id: str) -> bool:
 
 
 def _has_load(client: Any, load_id: str) -> bool:
-    """One small query: whether the destination knows the load as complete."""
+    """One small query, or a look at a folder: whether the load is known there as complete."""
     schema: Schema = dlt.current.source_schema()
+    if hasattr(client, "fs_client"):
+        from dlt.destinations.impl.filesystem.filesystem import FILENAME_SEPARATOR
+
+        folder = client.get_table_dir(schema.loads_table_name)
+        name = f"{schema.name}{FILENAME_SEPARATOR}{load_id}.jsonl"
+        return bool(client.fs_client.exists(client.pathlib.join(folder, name)))
     sql: SqlClientBase[Any] = client.sql_client
     column = sql.escape_column_name(schema.naming.normalize_identifier("load_id"))
     name = sql.make_qualified_table_name(schema.loads_table_name)

@@ -14,6 +14,8 @@ from typing import Any, Final, TypeVar
 import dlt
 import pyarrow as pa
 import pyarrow.compute as pc
+from dlt.common.destination.client import SupportsOpenTables
+from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.common.schema import Schema
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.sql_client import SqlClientBase
@@ -74,6 +76,8 @@ class Table:
 
 def _keys(client: Any, values: Mapping[str, Collection[str]]) -> pa.Table:
     """The keys of the rows whose columns have one of these values each."""
+    if isinstance(client, SupportsOpenTables) and client.is_open_table("delta", "chats"):
+        return _keys_of_delta(client, values)
     sql: SqlClientBase[Any] = client.sql_client
     columns = ", ".join(map(sql.escape_column_name, KEYS.names))
     conditions = [
@@ -92,6 +96,19 @@ def _keys(client: Any, values: Mapping[str, Collection[str]]) -> pa.Table:
     except DatabaseUndefinedRelation:
         pass  # no table, no rows
     return pa.Table.from_batches(batches, KEYS)
+
+
+def _keys_of_delta(client: SupportsOpenTables, values: Mapping[str, Collection[str]]) -> pa.Table:
+    """The same of a Delta table, which DuckDB can read only with an extension to download."""
+    condition = None
+    for column, allowed in values.items():
+        one_of = pc.field(column).isin(list(allowed))
+        condition = one_of if condition is None else condition & one_of
+    try:
+        delta = client.load_open_table("delta", "chats")
+    except DestinationUndefinedEntity:
+        return KEYS.empty_table()
+    return delta.to_pyarrow_dataset().to_table(KEYS.names, condition).cast(KEYS)
 
 
 def _is_interrupt(error: BaseException | None) -> bool:

@@ -1,0 +1,94 @@
+"""What is remembered between runs: its format, and what earlier releases wrote."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dlt
+import pytest
+
+from postpress_source import PostpressArgumentError, postpress_source
+from postpress_source.sandbox import generate_world, serve
+from postpress_source.walks.watermark import (
+    MAX_BYTES,
+    VERSION,
+    Memory,
+    read_memories,
+    upgrade,
+    write_memories,
+)
+from tests.proof.landed import select
+
+NOON = datetime(2026, 5, 17, 12, tzinfo=UTC)
+
+
+def version_1(**units: list[Any]) -> dict[str, Any]:
+    """As the first release wrote it."""
+    return {"scopes": {"": {"used": 3, "units": units}}, "landed": {}}
+
+
+def test_what_the_first_release_remembered_is_read() -> None:
+    state = version_1(a1=[1_779_019_200_000, 1_779_019_100, 1, "abc"])
+    state["scopes"][""]["units"][""] = [
+        *(None, 1_779_019_100, 0, ""),
+        *(["a1", "a2"], ["a3"], [20, 30]),
+    ]
+    upgrade(state, "", "workspace?")
+    assert state["version"] == VERSION
+    memories = read_memories(state, "workspace?")
+    assert memories["a1"] == Memory(
+        NOON, NOON - timedelta(seconds=100), newest_first=True, head="abc"
+    )
+    assert memories[""].accounts == {"a1", "a2"}
+    assert memories[""].owed == {"a3"}
+    assert read_memories(state, "another?") == {}, "nobody knows whose it was, the first one has it"
+
+
+def test_a_pipeline_goes_on_from_the_state_of_the_first_release(tmp_path: Path) -> None:
+    pipeline = dlt.pipeline(
+        "state",
+        destination=dlt.destinations.duckdb(str(tmp_path / "inbox.duckdb")),
+        dataset_name="postpress",
+        pipelines_dir=str(tmp_path / "pipelines"),
+    )
+    world = generate_world(chats=300, accounts=2, seed=4)
+    with serve(world) as server:
+        source = postpress_source("pp_live_of_the_tests", server.url, limit=50)
+        pipeline.run(source)
+        with pipeline.managed_state() as state:
+            chats = state["sources"]["postpress"]["resources"]["chats"]
+            ((name, scope),) = chats["scopes"].items()
+            (memory,) = scope["units"].values()
+            accounts = sorted(world.accounts)
+            chats.clear()
+            chats |= version_1(**{"": [*memory[:4], accounts, [], [150, 150]]})
+        pipeline.run(source)
+    ((kind, complete),) = (
+        row.values() for row in select(pipeline, "SELECT kind, complete FROM chat_walks OFFSET 1")
+    )
+    assert (kind, complete) == ("head", True)
+    assert name in pipeline.state["sources"]["postpress"]["resources"]["chats"]["scopes"]
+
+
+def test_state_of_a_later_release_is_refused() -> None:
+    with pytest.raises(PostpressArgumentError, match="Install the release"):
+        upgrade({"version": VERSION + 1}, "", "workspace?")
+
+
+def test_what_is_written_is_read_back() -> None:
+    memory = Memory(NOON, NOON, True, "head", NOON, frozenset({"a"}), frozenset({"b"}), {"a": 3})
+    for written in (memory, Memory()):
+        assert Memory.from_state(json.loads(json.dumps(written.to_state()))) == written
+
+
+def test_many_scopes_are_remembered_and_the_longest_unused_is_forgotten_first() -> None:
+    state: dict[str, Any] = {}
+    for number in range(200):
+        write_memories(state, f"scope{number}", {"": Memory(NOON, NOON)})
+    assert len(json.dumps(state["scopes"])) <= MAX_BYTES
+    assert len(state["scopes"]) > 50
+    assert list(state["scopes"])[-1] == "scope199"
+    assert "scope0" not in state["scopes"]

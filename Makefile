@@ -41,9 +41,10 @@ test: lint types ## Lint, check types, run the fast tests
 test-slow: setup ## Run the long tests
 	$(PYTEST) -m slow $(ARGS)
 
-lint: setup ## Check style, format, and the workflows
+lint: setup ## Check style, format, who imports whom, and the workflows
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/zizmor --quiet --offline --no-progress .github
 
 format: setup ## Mend style and format

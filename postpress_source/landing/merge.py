@@ -34,12 +34,14 @@ from dlt.extract import DltResource
 from postpress_source.chats.columns import ARRAY_TABLES, LEDGER
 from postpress_source.chats.tables import CHATS as CHATS_ARROW
 from postpress_source.chats.tables import TEXT, split_lists
+from postpress_source.errors import PostpressArgumentError
 
 _TOMBSTONE: Final = "gone"  # no JSON object, as all else in `extra` is
 _NO_TOMBSTONE: Final = f"extra IS NULL OR extra <> '{_TOMBSTONE}'"
 _STAGED: Final = "id IN (SELECT id FROM {staging_table})"
 _STAGED_TOMBSTONES: Final = f"id IN (SELECT id FROM {{staging_table}} WHERE extra = '{_TOMBSTONE}')"  # noqa: S608
 _NOTHING: Final = "1 = 0"
+_STRATEGIES: Final = ("cdc", "delete-insert", "upsert")
 _PLAIN_ID: Final = re.compile(r"[\w.@=+/:-]{1,200}", re.ASCII)
 _REFUSES_NUL: Final = frozenset({"postgres", "redshift"})
 """SQL dialects whose text can't hold the character NUL: the load would fail for good."""
@@ -63,6 +65,9 @@ class Landing:
 
     def __init__(self, load_id: str, *, no_table: bool = False, replaces: bool = False) -> None:
         self._resource = dlt.current.resource()
+        chosen = self._resource.compute_table_schema()
+        self._disposition = chosen.get("write_disposition")
+        _refuse_strategy(chosen.get("x-merge-strategy"))
         self._schema: Schema = dlt.current.source_schema()
         self._strategies = merge_strategies(self._resource)
         self._array_tables = self._strategies is None or "delete-insert" in self._strategies
@@ -71,7 +76,7 @@ class Landing:
         self.appends = (
             self._first_load
             and no_table
-            and self._resource.write_disposition == "merge"
+            and self._disposition == "merge"
             and {"cdc", "delete-insert"} <= set(self._strategies or ())
         )
         self._replaces = replaces
@@ -118,12 +123,12 @@ class Landing:
     @property
     def replaces_all(self) -> bool:
         """Whether what is handed over takes the place of all that the tables have."""
-        return self._resource.write_disposition == "replace"
+        return self._disposition == "replace"
 
     @property
     def can_delete(self) -> bool:
         """Whether rows can be deleted: by the merge, unless the user has chosen otherwise."""
-        merges = self._resource.write_disposition == "merge" and not self.appends
+        merges = self._disposition == "merge" and not self.appends
         return merges and not {"cdc", "delete-insert"}.isdisjoint(self._strategies or ())
 
     def hand_over_gone(self, chat_ids: Collection[str]) -> Iterator[Any]:
@@ -146,7 +151,9 @@ class Landing:
 
     def _items(self, parts: dict[str, pa.Table]) -> Iterator[Any]:
         first = not self.rows
-        for name, rows in parts.items():
+        # Arrays before their chats: what is cut off in between, by a limit, then lacks news; the
+        # other way round the merge would take the arrays for emptied.
+        for name, rows in reversed(parts.items()):
             # the first one even if empty: the merge looks for what is no longer there
             if rows.num_rows or first:
                 self.rows[name] += rows.num_rows
@@ -163,7 +170,7 @@ class Landing:
         self._resource.apply_hints(**hints)
 
     def _choose_merge(self, gone: Sequence[str] = ()) -> None:
-        if self._resource.write_disposition != "merge":
+        if self._disposition != "merge":
             return  # the user's own choice stands
         if self.appends:
             hints: dict[str, Any] = {"write_disposition": "append"}
@@ -175,6 +182,16 @@ class Landing:
         disposition = hints["write_disposition"]
         for name in ARRAY_TABLES if self._array_tables else ():
             _update_table(self._schema, name=name, parent="chats", write_disposition=disposition)
+
+
+def _refuse_strategy(chosen: Any) -> None:
+    """Refuse a merge that would take a part of the list for the whole, or keep what is stale."""
+    if chosen not in (None, *_STRATEGIES):
+        raise PostpressArgumentError(
+            f"The merge strategy {chosen} doesn't work on this source",
+            next_step="Leave the strategy out: the source takes the best that the destination "
+            f"offers. {', '.join(_STRATEGIES)} are taken, too.",
+        )
 
 
 def _merge_hints(

@@ -161,7 +161,8 @@ def remember_load(state: dict[str, Any], load_id: str, appended: Mapping[str, in
     """
     note = state.get("landed")
     state["load"] = load_id
-    if dlt.current.resource().write_disposition == "append" or "versions" in (note or ()):
+    disposition = dlt.current.resource().compute_table_schema().get("write_disposition")
+    if disposition == "append" or "versions" in (note or ()):
         state["landed"] = {"versions": True}  # every one is the user's own wish
     elif appended:
         state["landed"] = {"rows": dict(appended)}

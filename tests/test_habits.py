@@ -1,0 +1,92 @@
+"""What users of dlt are used to: it works, or it is refused in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import dlt
+import pytest
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+from postpress_source import PostpressArgumentError, postpress_source
+from postpress_source.sandbox import Sandbox, World, generate_world, serve
+from tests.proof.landed import as_landed, landed_chats
+from tests.proof.test_pipeline import cause_of
+from tests.proof.warehouse import expected_row
+
+FULL = timedelta(0)
+
+
+@pytest.fixture
+def world() -> World:
+    return generate_world(chats=120, accounts=2, seed=6)
+
+
+@pytest.fixture
+def sandbox(world: World) -> Iterator[Sandbox]:
+    with serve(world) as server:
+        yield server
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> dlt.Pipeline:
+    return dlt.pipeline(
+        "habits",
+        destination=dlt.destinations.duckdb(str(tmp_path / "inbox.duckdb")),
+        dataset_name="postpress",
+        pipelines_dir=str(tmp_path / "pipelines"),
+    )
+
+
+def source(sandbox: Sandbox, **arguments: Any) -> Any:
+    return postpress_source("pp_live_of_the_tests", sandbox.url, limit=20, **arguments)
+
+
+def is_equal(pipeline: dlt.Pipeline, world: World) -> bool:
+    listed = {chat["id"]: as_landed(expected_row(chat)) for chat in world.relist()}
+    return landed_chats(pipeline) == listed
+
+
+@pytest.mark.parametrize("strategy", ["cdc", "delete-insert", "upsert"])
+def test_a_merge_of_the_users_choice_deletes_nothing_that_a_head_walk_did_not_read(
+    world: World, sandbox: Sandbox, pipeline: dlt.Pipeline, strategy: str
+) -> None:
+    for _ in range(3):
+        disposition: Any = {"disposition": "merge", "strategy": strategy}
+        pipeline.run(source(sandbox), write_disposition=disposition)
+        assert is_equal(pipeline, world)
+        world.receive_message(world.chat_ids[100])
+
+
+@pytest.mark.parametrize("strategy", ["scd2", "insert-only"])
+def test_a_merge_that_would_be_wrong_is_refused_before_any_request(
+    sandbox: Sandbox, pipeline: dlt.Pipeline, strategy: str
+) -> None:
+    disposition: Any = {"disposition": "merge", "strategy": strategy}
+    with pytest.raises(PipelineStepFailed) as failed:
+        pipeline.run(source(sandbox), write_disposition=disposition)
+    assert isinstance(cause_of(failed.value), PostpressArgumentError)
+    assert strategy in str(failed.value)
+    assert not sandbox.requests
+    assert not pipeline.has_pending_data
+
+
+@pytest.mark.parametrize("items", [1, 2, 3, 4])
+def test_a_limit_loads_less_and_takes_nothing_away(
+    world: World, sandbox: Sandbox, pipeline: dlt.Pipeline, items: int
+) -> None:
+    pipeline.run(source(sandbox))
+    pipeline.run(source(sandbox, full_walk_every=FULL).add_limit(items))
+    assert is_equal(pipeline, world)
+
+
+def test_rows_that_were_appended_once_are_one_again_after_a_full_walk(
+    world: World, sandbox: Sandbox, pipeline: dlt.Pipeline
+) -> None:
+    pipeline.run(source(sandbox))
+    pipeline.run(source(sandbox), write_disposition="append")
+    pipeline.run(source(sandbox, full_walk_every=FULL))
+    assert is_equal(pipeline, world)

@@ -19,14 +19,17 @@ import duckdb
 
 from postpress_source import postpress_source
 
-# The newest version of each chat, but those that a later load of their whole account hasn't got.
+# The newest version of each chat, but those that two later loads of their account have not got.
 CURRENT = """
 WITH chats AS (FROM read_parquet('{folder}/postpress/chats/*.parquet', union_by_name = true)),
 walks AS (FROM read_parquet('{folder}/postpress/chat_walks/*.parquet', union_by_name = true)),
 whole AS (
-    SELECT account_id, max(CAST(_dlt_load_id AS DOUBLE)) AS load_id
-    FROM (SELECT unnest(string_split(whole_accounts, ',')) AS account_id, _dlt_load_id FROM walks)
-    GROUP BY account_id
+    FROM (
+        SELECT DISTINCT unnest(string_split(whole_accounts, ',')) AS account_id,
+            CAST(_dlt_load_id AS DOUBLE) AS load_id
+        FROM walks
+    )
+    QUALIFY row_number() OVER (PARTITION BY account_id ORDER BY load_id DESC) = 2
 ),
 latest AS (
     FROM chats

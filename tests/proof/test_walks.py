@@ -215,3 +215,26 @@ def test_in_an_inbox_of_one_page_too_a_full_walk_deletes_what_head_walks_saw_was
     assert "a1-c01" in warehouse.rows
     warehouse.run(FULL)
     assert warehouse.rows.keys() == listed(world)
+
+
+def test_what_a_deletion_costs_stands_in_the_document() -> None:
+    world = World(now=START)
+    spaced(world, 40, timedelta(hours=2))
+    spaced(world, 20, timedelta(hours=3), account="a2")
+    warehouse = Warehouse(world, 5)
+    warehouse.run(FULL)
+    (quiet,) = warehouse.run(HEAD)
+    assert quiet.traffic.requests == 2
+    (unchanged,) = warehouse.run(FULL)
+    assert unchanged.traffic.requests == 60 / 5, "nothing seems gone: its pages, and no more"
+    world.delete_chat("a2-c10")
+    (one,) = warehouse.run(FULL)
+    assert one.traffic.requests == one.pages + 4, "the pages of that account, once more"
+    for number in range(12, 18):
+        world.delete_chat(f"a2-c{number}")
+    warehouse.run(FULL)
+    assert "a2-c12" in warehouse.rows
+    walks = {walk.account_id: walk for walk in warehouse.run(HEAD)}
+    assert walks["a2"].traffic.requests == 2 * walks["a2"].pages
+    assert walks[None].traffic.requests == 2
+    assert warehouse.rows.keys() == listed(world)

@@ -143,10 +143,6 @@ class CursorRefusedError(PostpressRequestError):
         return refused
 
 
-class RepeatedPageError(PostpressContractError):
-    """A page brought only chats that the walk had met before. The walk restarts."""
-
-
 _ErrorClass = type[PostpressError]
 
 

@@ -19,11 +19,10 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 
 from postpress_source.api.answers import Page, Place, UnreadableError, decode_page, error_of
 from postpress_source.api.pace import Budget, asked_wait
-from postpress_source.api.transport import ApiKey, in_words, open_pool
+from postpress_source.api.transport import ApiKey, in_words, open_pool, read_body
 from postpress_source.errors import (
     CursorRefusedError,
     PostpressAccountError,
-    PostpressContractError,
     PostpressError,
     PostpressUnavailableError,
 )
@@ -31,9 +30,7 @@ from postpress_source.errors import (
 logger = logging.getLogger("postpress_source")
 
 CHATS_PATH: Final = "/chats"
-MAX_PAGE_BYTES: Final = 32 * 2**20
 VISIBLE_WAIT_SECONDS: Final = 3.0
-_CHUNK_BYTES: Final = 256 * 1024
 _SECRET_LENGTH: Final = 12  # a shorter key can be part of any word
 
 
@@ -205,7 +202,7 @@ class PostpressClient:
                 preload_content=False,
                 timeout=self._retry.timeout,
             )
-            body = self._without_key(_read(response, place))
+            body = self._without_key(read_body(response, place))
             return _Answer(response.status, response.headers, body)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             failure = in_words(error)
@@ -305,22 +302,3 @@ def _place(query: Mapping[str, str], page: int) -> Place:
     account_id = query.get("account_id")
     of_account = f", account {account_id}" if account_id else ""
     return Place(f"GET {CHATS_PATH}, page {page}{of_account}", account_id)
-
-
-def _read(response: urllib3.BaseHTTPResponse, place: Place) -> bytes:
-    """The whole body, bounded in size; a body cut short or late raises urllib3's HTTPError."""
-    chunks: list[bytes] = []
-    size = 0
-    while chunk := response.read1(_CHUNK_BYTES):
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > MAX_PAGE_BYTES:
-            response.close()
-            raise PostpressContractError(
-                f"The answer is larger than {MAX_PAGE_BYTES // 2**20} MiB",
-                status=response.status,
-                where=place.where,
-                account_id=place.account_id,
-            )
-    response.release_conn()
-    return b"".join(chunks)

@@ -15,13 +15,17 @@ import re
 import socket
 import time
 import urllib.request
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 import certifi
 import urllib3
 
-from postpress_source.errors import PostpressArgumentError
+from postpress_source.api.answers import Place
+from postpress_source.errors import PostpressArgumentError, PostpressContractError
+
+MAX_PAGE_BYTES: Final = 32 * 2**20
+_CHUNK_BYTES: Final = 256 * 1024
 
 
 class ApiKey(str):
@@ -132,3 +136,22 @@ def in_words(error: Exception) -> str:
         r"<[^<>]*object at 0x[0-9a-f]+>:?\s*|\S*Connection\S*\(host=[^)]*\):?\s*", "", str(error)
     )
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def read_body(response: urllib3.BaseHTTPResponse, place: Place) -> bytes:
+    """The whole body, bounded in size; a body cut short or late raises urllib3's HTTPError."""
+    chunks: list[bytes] = []
+    size = 0
+    while chunk := response.read1(_CHUNK_BYTES):
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > MAX_PAGE_BYTES:
+            response.close()
+            raise PostpressContractError(
+                f"The answer is larger than {MAX_PAGE_BYTES // 2**20} MiB",
+                status=response.status,
+                where=place.where,
+                account_id=place.account_id,
+            )
+    response.release_conn()
+    return b"".join(chunks)

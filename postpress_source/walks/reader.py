@@ -22,7 +22,6 @@ from postpress_source.errors import (
     PostpressAuthError,
     PostpressContractError,
     PostpressError,
-    RepeatedPageError,
     documented_error,
 )
 from postpress_source.walks.gone import Verdict
@@ -43,6 +42,7 @@ logger = logging.getLogger("postpress_source")
 _BATCH_CHATS: Final = 2_000
 _BATCH_BYTES: Final = 4 * 2**20
 NOTHING_LISTED: Final = "No chat is listed: check the account's id, and that it is connected."
+_NO_PROGRESS: Final = "A page brought only chats that earlier ones had brought"
 _MAX_UNANSWERED: Final = 8
 """Accounts that fail while nobody has answered yet; then it isn't the accounts'."""
 
@@ -117,22 +117,8 @@ class Walk:
         return frozenset(self.accounts) if whole else frozenset()
 
 
-@dataclass(slots=True)
-class CycleDetector:
-    """Notices a repeated or circling cursor within a few pages, remembering one (Brent's)."""
-
-    kept: str = ""
-    steps: int = 0
-    power: int = 1
-
-    def repeats(self, page_cursor: str) -> bool:
-        """Whether this cursor has come before; call it with each cursor in turn."""
-        if page_cursor == self.kept:
-            return True
-        self.steps += 1
-        if self.steps == self.power:
-            self.kept, self.steps, self.power = page_cursor, 0, self.power * 2
-        return False
+class _RepeatedPage(Exception):  # noqa: N818 - not yet an error: the list may have moved
+    """A page brought only chats that the walk had met before: no progress, and no proof."""
 
 
 class Reader:
@@ -208,14 +194,18 @@ class Reader:
         return True
 
     def _read_restarting(self, walk: Walk) -> None:
-        for more in (True, False):
-            try:
-                return self._read(walk)
-            except (CursorRefusedError, RepeatedPageError) as error:
-                if not more:
-                    raise
-                logger.warning("The walk starts again from page one. %s", error)
-        return None
+        """Read the walk's pages; from page one again, once, if they were no progress."""
+        try:
+            return self._read(walk)
+        except CursorRefusedError as error:
+            logger.warning("The walk starts again from page one. %s", error)
+        except _RepeatedPage:
+            logger.warning("The walk starts again from page one. %s.", _NO_PROGRESS)
+        try:
+            return self._read(walk)
+        except _RepeatedPage:
+            pass
+        raise _at(walk, PostpressContractError(_NO_PROGRESS))
 
     def _read(self, walk: Walk) -> None:
         self._spool.drop(walk.number)
@@ -225,7 +215,7 @@ class Reader:
         self._read_pages(walk)
 
     def _read_pages(self, walk: Walk) -> None:
-        seen, cycle, digest = SeenIds(), CycleDetector(), blake2b(digest_size=6)
+        seen, digest = SeenIds(), blake2b(digest_size=6)
         pending: list[Page] = []
         digested = 0
         page_cursor: str | None = None
@@ -249,7 +239,9 @@ class Reader:
             page_cursor = page.page_cursor
             if page_cursor is None or may_stop(walk.plan, walk.progress, timestamps):
                 break
-            _refuse_endless(walk, cycle, page_cursor)
+            if walk.progress.empty_pages >= MAX_EMPTY_PAGES:
+                summary = f"{MAX_EMPTY_PAGES} pages in a row were empty, and no end"
+                raise _at(walk, PostpressContractError(summary))
         walk.to_the_end = page_cursor is None
         walk.head = digest.hexdigest()
         remembered = walk.memory.head if walk.memory else ""
@@ -273,7 +265,7 @@ class Reader:
         waiting = {sighting.id for page in pending for sighting in page.sightings}
         others = set(ids) - waiting
         if not others or others <= self._spool.find(walk.number, others):
-            raise _at(walk, RepeatedPageError("A page brought only chats that earlier ones had"))
+            raise _RepeatedPage
 
 
 def say_unasked(walk: Walk) -> tuple[str, str]:
@@ -301,14 +293,6 @@ def _is_batch(pages: Sequence[Page]) -> bool:
     """Whether there is enough to convert at once, in chats or in bytes."""
     chats = sum(len(page.sightings) for page in pages)
     return chats >= _BATCH_CHATS or sum(len(page.text or b"") for page in pages) >= _BATCH_BYTES
-
-
-def _refuse_endless(walk: Walk, cycle: CycleDetector, page_cursor: str) -> None:
-    if cycle.repeats(page_cursor):
-        raise _at(walk, PostpressContractError("The API gave a cursor that it had given before"))
-    if walk.progress.empty_pages >= MAX_EMPTY_PAGES:
-        summary = f"{MAX_EMPTY_PAGES} pages in a row were empty, and no end"
-        raise _at(walk, PostpressContractError(summary))
 
 
 def _at(walk: Walk, error: PostpressError) -> PostpressError:

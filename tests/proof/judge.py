@@ -24,7 +24,7 @@ _MARKS: Final = frozenset("0123456789-.")
 
 @dataclass(frozen=True)
 class Walked:
-    """What is looked at of a walk."""
+    """What is looked at of a walk; `moved`: its watermark, `said`: what the ledger says."""
 
     account_id: str | None
     kind: str
@@ -32,6 +32,9 @@ class Walked:
     complete: bool
     failed: bool
     kept: int
+    moved: bool = False
+    unchanged: bool = False
+    said: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ class Judge:
         """Nothing goes that is listed; what seems gone goes when that may be believed."""
         deleted = {c: run.before[c]["account_id"] for c in run.before.keys() - run.after.keys()}
         lost = deleted.keys() & run.shown.keys()
-        assert not lost or not self.can_tell(), f"I1: just listed, and deleted: {lost}"
+        assert not lost or not self.can_tell(run), f"I1: just listed, and deleted: {lost}"
         rows = Counter(row["account_id"] for row in run.before.values())
         for account, count in Counter(deleted.values()).items():
             mine = {chat for chat, of in deleted.items() if of == account}
@@ -126,12 +129,12 @@ class Judge:
         lies = {*options.ignored_filters, *options.first_page_filters}
         hides = options.sick_in_list in ("first", "every_second")
         no_error = "account_id" in lies and account in run.sick and hides
-        return no_error or not self.can_tell()
+        return no_error or not self.can_tell(run)
 
     def note_missed(self, run: Run, walks: Sequence[Walked]) -> None:
         """Remember what a full walk didn't show of accounts that it read."""
         for chats in self.missed.values():
-            chats -= run.shown.keys()
+            chats.difference_update(run.shown)
         order = run.order
         if order.unread is not None or order.before or order.after:
             return
@@ -152,7 +155,9 @@ class Judge:
 
     def complete(self, run: Run) -> None:
         """A complete walk to the end, of a list that held still, brought all that it wanted."""
-        if run.disturbed or not self.can_tell():
+        moved = [w for w in run.walks or () if w.moved and not w.complete]
+        assert not moved, f"I2: not complete, and its watermark moved: {moved}"
+        if run.disturbed or not self.can_tell(run):
             return
         for walk in run.walks or ():
             if not walk.complete or not (walk.to_the_end or walk.kind == "backfill"):
@@ -162,14 +167,15 @@ class Judge:
             missing = [row for row in mine if run.after.get(row["id"]) != row]
             assert not missing, f"I2: complete without {missing}"
 
-    def can_tell(self) -> bool:
+    def can_tell(self, run: Run) -> bool:
         """Whether a reader can tell from what it is shown that something isn't shown."""
         options = self.world.options
         if options.ties == "unstable":
             return False
-        # a page that repeats and has nothing on it says nothing
+        # a page that repeats says nothing if there is nothing on it, or something new each time
         hollow = options.short_pages or options.empty_every is not None
-        return options.repeats != "instead" or not hollow
+        grows = run.disturbed or any(account.trickle for account in self.world.accounts.values())
+        return options.repeats != "instead" or not (hollow or grows)
 
     def unseen(self, run: Run, walk: Walked) -> frozenset[str]:
         """Accounts of which such a walk needn't see all."""

@@ -99,8 +99,7 @@ def covering(switches: Mapping[str, Sequence[Any]], rng: Random) -> Iterator[dic
             world[name] = max(
                 rng.sample(allowed, len(allowed)),
                 key=lambda value: sum(
-                    frozenset(((name, value), feature)) in left  # noqa: B023 - called at once
-                    for feature in world.items()
+                    frozenset(((name, value), feature)) in left for feature in world.items()
                 ),
             )
         left -= set(pairs_of(world.items()))
@@ -136,18 +135,27 @@ def corpus(happenings: Sequence[str], orders: Sequence[str]) -> list[Drawn]:
     left = wanted_pairs(happenings, orders)
     worlds = []
     for seed, chosen in enumerate(switches):
-
-        def news(kind: str, name: str, chosen: Mapping[str, Any] = chosen) -> int:
-            return sum(frozenset((f, (kind, name))) in left for f in chosen.items())
-
-        def pick(kind: str, names: Sequence[str], number: int) -> tuple[str, ...]:
-            shaken = rng.sample(names, len(names))
-            return tuple(sorted(shaken, key=lambda name: -news(kind, name))[:number])
-
-        world = Drawn(chosen, seed, pick("happening", happenings, 10), pick("run", orders, 5))
+        told = _pick("happening", happenings, 10, chosen, left, rng)
+        world = Drawn(chosen, seed, told, _pick("run", orders, 5, chosen, left, rng))
         left -= world.pairs
         worlds.append(world)
     return worlds
+
+
+def _pick(
+    kind: str,
+    names: Sequence[str],
+    number: int,
+    switches: Mapping[str, Any],
+    left: set[Pair],
+    rng: Random,
+) -> tuple[str, ...]:
+    """Those of the names that cover most of what is left."""
+
+    def news(name: str) -> int:
+        return sum(frozenset((reading, (kind, name))) in left for reading in switches.items())
+
+    return tuple(sorted(rng.sample(names, len(names)), key=news, reverse=True)[:number])
 
 
 def wanted_pairs(happenings: Sequence[str], orders: Sequence[str]) -> set[Pair]:

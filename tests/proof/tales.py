@@ -18,9 +18,7 @@ MINUTE: Final = timedelta(minutes=1)
 HOUR: Final = timedelta(hours=1)
 KINDS: Final = ("LINKEDIN", "WHATSAPP", "TELEGRAM")
 _OF_KEY: Final = {"errors/missing_credentials", "errors/insufficient_privileges"}
-ERRORS: Final = tuple(
-    sorted({*DOCUMENTED, *UNDOCUMENTED} - _OF_KEY - {"errors/too_many_requests"})
-)
+ERRORS: Final = tuple(sorted({*DOCUMENTED, *UNDOCUMENTED} - _OF_KEY - {"errors/too_many_requests"}))
 """What an account can be answered with for good."""
 
 
@@ -79,7 +77,9 @@ class Teller:
     def timestamp(self, chat: str) -> datetime | None:
         """A chat's, not as the API may write it."""
         shown = self.world._store.rows[chat].shown
-        return None if shown is None else datetime.fromtimestamp(shown / 1000, self.world.now.tzinfo)
+        return (
+            None if shown is None else datetime.fromtimestamp(shown / 1000, self.world.now.tzinfo)
+        )
 
     def new_chat(self, pick: int, age: timedelta = NOW, **fields: Any) -> str:
         """A new chat of an account, dated so long ago."""

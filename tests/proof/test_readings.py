@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 
 import dlt
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from postpress_source.sandbox import WorldOptions
 from postpress_source.walks.reader import Walk
+from postpress_source.walks.watermark import ALL_VISIBLE, Memory, read_memories
 from tests.proof.history import History, Step, steps_of
 from tests.proof.judge import Walked
 from tests.proof.machine import START, examples
@@ -40,13 +42,25 @@ class Core:
         self.warehouse = Warehouse(world, 5)
 
     def run(self, order: Order) -> Sequence[Walked]:
-        return [walked(walk) for walk in self.warehouse.run(order)]
+        scope = order.filters(1).scope()
+        before = read_memories(self.warehouse.state, scope)
+        walks = self.warehouse.run(order)
+        after = read_memories(self.warehouse.state, scope)
+        return [
+            walked(walk, moved=unit in after and after[unit].watermark != _watermark(before, unit))
+            for walk in walks
+            for unit in [walk.account_id or ALL_VISIBLE]
+        ]
 
     def table(self) -> Mapping[str, Row]:
         return self.warehouse.rows
 
 
-def walked(walk: Walk) -> Walked:
+def _watermark(memories: Mapping[str, Memory], unit: str) -> datetime | None:
+    return memories.get(unit, Memory()).watermark
+
+
+def walked(walk: Walk, *, moved: bool) -> Walked:
     return Walked(
         walk.account_id,
         str(walk.kind),
@@ -54,6 +68,8 @@ def walked(walk: Walk) -> Walked:
         walk.complete,
         walk.error is not None,
         sum(verdict.kept for verdict in walk.verdicts.values()),
+        moved,
+        walk.unchanged,
     )
 
 

@@ -71,7 +71,7 @@ class History:
     def run(self, order: Order, during: Mapping[int, Happening], name: str) -> Run:
         """One run, judged."""
         world = self.world
-        world.shown = {}
+        world.forget()
         before = dict(self.follower.table())
         run = Run(order, [Look.at(world)], before, self.wanted(order))
         pages, told = 0, list[str]()
@@ -97,6 +97,7 @@ class History:
                 self.say(line)
         run.looks.append(Look.at(world))
         run.shown = {c: [as_row(chat) for chat in shown] for c, shown in world.shown.items()}
+        run.pages = [(asked, [as_row(chat) for chat in chats]) for asked, chats in world.pages]
         run.after = dict(self.follower.table())
         for walk in run.walks or ():
             self.say(f"  {walk}")

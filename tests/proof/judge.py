@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from postpress_source.sandbox.cursor import Filters
 from tests.proof.tales import WatchedWorld
 from tests.proof.warehouse import Order, Row, expected_row
 
@@ -74,6 +75,7 @@ class Run:
     wanted: Mapping[str | None, list[Row]]
     disturbed: bool = False
     shown: Mapping[str, list[Row]] = field(default_factory=dict)
+    pages: Sequence[tuple[Filters, list[Row]]] = ()
     walks: Sequence[Walked] | None = None
     after: Mapping[str, Row] = field(default_factory=dict)
 
@@ -121,7 +123,8 @@ class Judge:
             listed = {c for c in mine if all(c in look.listed for look in run.looks)}
             assert not listed, f"I1: listed all along, and deleted: {listed}"
             away = {c for c in mine if c in self.world}
-            assert not away or account not in run.sick, f"I1: deleted while {account} is away"
+            sick = run.looks[-1].sick | run.looks[-1].away
+            assert not away or account not in sick, f"I1: deleted while {account} is away"
 
     def looks_short(self, run: Run, account: str) -> bool:
         """Whether every list of the account is short in the same way, without a sign of it."""
@@ -157,8 +160,12 @@ class Judge:
         """A complete walk to the end, of a list that held still, brought all that it wanted."""
         moved = [w for w in run.walks or () if w.moved and not w.complete]
         assert not moved, f"I2: not complete, and its watermark moved: {moved}"
+        holes = [w for w in run.walks or () if run.order.end and not w.complete]
+        assert not holes, f"I2: a backfill with holes, and green: {holes}"
         if run.disturbed or not self.can_tell(run):
             return
+        foreign = [w for w in run.walks or () if w.complete and self.met_others(run, w)]
+        assert not foreign, f"I2: complete with chats that nobody asked for: {foreign}"
         for walk in run.walks or ():
             if not walk.complete or not (walk.to_the_end or walk.kind == "backfill"):
                 continue
@@ -166,6 +173,18 @@ class Judge:
             mine = [row for row in wanted if row["account_id"] not in self.unseen(run, walk)]
             missing = [row for row in mine if run.after.get(row["id"]) != row]
             assert not missing, f"I2: complete without {missing}"
+
+    def met_others(self, run: Run, walk: Walked) -> bool:
+        """Whether pages that the walk asked for showed what it hadn't asked for."""
+        ids = None if walk.account_id is None else (walk.account_id,)
+        order = Order(ids or (), run.order.account_type, run.order.unread)
+        return any(
+            not asked_for(order, row)
+            for asked, rows in run.pages
+            for row in rows
+            if (asked.account_ids, asked.account_type, asked.unread)
+            == (ids, order.account_type, order.unread)
+        )
 
     def can_tell(self, run: Run) -> bool:
         """Whether a reader can tell from what it is shown that something isn't shown."""

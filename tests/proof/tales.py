@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from postpress_source.sandbox import World
-from postpress_source.sandbox.cursor import Cursor
+from postpress_source.sandbox.cursor import Cursor, Filters
 from postpress_source.sandbox.listing import Page
 from postpress_source.sandbox.problems import DOCUMENTED, UNDOCUMENTED
 from tests.proof.machine import LONG
@@ -23,13 +23,14 @@ ERRORS: Final = tuple(sorted({*DOCUMENTED, *UNDOCUMENTED} - _OF_KEY - {"errors/t
 
 
 class WatchedWorld(World):
-    """A world that notes which chats its pages show."""
+    """A world that notes which chats its pages show, and which pages were asked for."""
 
     shown: dict[str, list[dict[str, Any]]]
+    pages: list[tuple[Filters, list[dict[str, Any]]]]
 
     def populate(self, chats: int) -> None:
         """Three accounts' inboxes: ties, null timestamps, read and unread."""
-        self.shown = {}
+        self.forget()
         for number, kind in enumerate(KINDS, 1):
             self.connect_account(kind, id=f"a{number}")
         with self.batch():
@@ -46,8 +47,13 @@ class WatchedWorld(World):
                     **fields,
                 )
 
+    def forget(self) -> None:
+        """Note anew: a run begins."""
+        self.shown, self.pages = {}, []
+
     def page(self, cursor: Cursor) -> Page:
         page = super().page(cursor)
+        self.pages.append((cursor.filters, page.items))
         for chat in page.items:
             self.shown.setdefault(chat["id"], []).append(chat)
         return page

@@ -11,6 +11,7 @@ an error.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from math import isfinite
@@ -72,6 +73,7 @@ class _OpenChat(Chat, forbid_unknown_fields=False, gc=False):
     """A chat whose record may have other fields; `_keep_rest` puts them into `extra`."""
 
 
+_WHOLE_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,18})")
 _FIELDS = frozenset(field.encode_name for field in msgspec.structs.fields(Chat))
 _sightings = msgspec.json.Decoder(list[Sighting]).decode
 _chats = msgspec.json.Decoder(list[Chat]).decode
@@ -201,7 +203,7 @@ def to_chat(record: Any) -> Chat:
 def _loses(key: str, value: Any, fitted: Any) -> bool:
     """Whether the column says less than the API did: a flag of 2, a list with a number in it."""
     if key in ("archived", "pinned"):
-        return fitted is not None and value != fitted
+        return fitted is not None and value not in (fitted, str(fitted))
     return isinstance(fitted, list) and fitted != value
 
 
@@ -210,6 +212,8 @@ def _text(value: Any) -> str | None:
 
 
 def _integer(value: Any) -> int | None:
+    if isinstance(value, str) and _WHOLE_NUMBER.fullmatch(value):
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
         return None
     return int(value) if -(2**63) <= value < 2**63 else None

@@ -44,7 +44,7 @@ _BATCH_BYTES: Final = 4 * 2**20
 NOTHING_LISTED: Final = "No chat is listed: check the account's id, and that it is connected."
 _NO_PROGRESS: Final = "A page brought only chats that earlier ones had brought"
 _MAX_UNANSWERED: Final = 8
-"""Accounts that fail while nobody has answered yet; then it isn't the accounts'."""
+"""Accounts that fail while nobody has answered yet; then it is asked whether it is the accounts."""
 
 OnPage = Callable[[int], None]
 """Told of each page read, with its number of chats; called from the walk's thread."""
@@ -179,19 +179,17 @@ class Reader:
             return False
         if self._client.answered or isinstance(error, PostpressAccountError):
             return True
-        if isinstance(error, PostpressAuthError):
-            return self._is_key_good()
-        return self._failures < _MAX_UNANSWERED
+        if isinstance(error, PostpressAuthError) or self._failures >= _MAX_UNANSWERED:
+            return not self._is_met_everywhere(error)
+        return True
 
-    def _is_key_good(self) -> bool:
-        """Whether the key opens anything at all; one request that names no account."""
+    def _is_met_everywhere(self, error: PostpressError) -> bool:
+        """Whether a request that names no account ends the same way."""
         try:
             self._client.get_page({"limit": "1"}, None, page=1, traffic=Traffic())
-        except PostpressAuthError:
-            return False
-        except PostpressError:
-            pass
-        return True
+        except PostpressError as other:
+            return type(other) is type(error)
+        return False
 
     def _read_restarting(self, walk: Walk) -> None:
         """Read the walk's pages; from page one again, once, if they were no progress."""

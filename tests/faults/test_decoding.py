@@ -136,6 +136,15 @@ def test_what_does_not_fit_its_column_is_kept() -> None:
     assert far.extra == '{"timestamp":"0001-01-01T00:00:00+14:00"}'
 
 
+def test_a_whole_number_written_as_a_text_fits_its_column() -> None:
+    chat = to_chat({"id": "a", "unread_count": "-1", "archived": "1", "muted_until": "-1"})
+    assert (chat.unread_count, chat.archived, chat.muted_until) == (-1, 1, -1)
+    assert chat.extra is None
+    for text in ("", "01", "1.5", "1e3", "9" * 19, "one"):
+        odd = to_chat({"id": "a", "type": text})
+        assert (odd.type, odd.extra) == (None, json.dumps({"type": text}, separators=(",", ":")))
+
+
 @EXAMPLES
 @given(st.binary(max_size=300))
 @example(b"\xff\xfe")

@@ -26,7 +26,7 @@ from postpress_source.errors import PostpressUnavailableError
 from postpress_source.landing.repair import Standing
 from postpress_source.sandbox import ApiError, World
 from postpress_source.sandbox.query import read_query
-from postpress_source.sync import Sync
+from postpress_source.sync import Sync, _refuse_holes
 from postpress_source.walks.reader import Reader, Walk
 from postpress_source.walks.reading import Reading, memories_after
 from postpress_source.walks.spool import KEYS, Spool
@@ -54,6 +54,8 @@ class Order:
     unread: bool | None = None
     start: datetime | None = None
     end: datetime | None = None
+    before: datetime | None = None
+    after: datetime | None = None
     full_walk_every: timedelta = DAY
     trouble: Trouble = field(default_factory=Trouble)
 
@@ -63,6 +65,8 @@ class Order:
             account_id=self.account_ids or None,
             account_type=self.account_type,
             unread=self.unread,
+            before=self.before,
+            after=self.after,
             limit=limit,
         )
 
@@ -124,6 +128,8 @@ class Warehouse:
             walks = sync.plan(memories, window, now, Standing())
             reading = Reading(Reader(client, spool), spool, self, 1, client.close)
             walks = reading.run(walks)
+            if window.end is not None:
+                _refuse_holes(walks)
             tables = [in_window(table, window.start, window.end) for table in spool.tables()]
         handed = {row["id"]: row for table in tables for row in table.to_pylist()}
         gone = {c for walk in walks for verdict in walk.verdicts.values() for c in verdict.gone}

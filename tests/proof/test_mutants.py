@@ -1,0 +1,183 @@
+"""The proof, proved: each of these breaks of the package is found by it."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
+from types import CodeType
+from typing import Any, Final
+
+import pytest
+
+from postpress_source import PostpressError
+from tests.proof import test_guarantees, test_kept
+from tests.proof.history import History, steps_of
+from tests.proof.machine import START
+from tests.proof.readings import corpus
+from tests.proof.tales import HAPPENINGS, ORDERS
+from tests.proof.test_readings import Core
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("active_pipeline")]
+
+Finder = Callable[[], object]
+WORLDS: Final = corpus(sorted(HAPPENINGS), sorted(ORDERS))
+_APART: Final = 37  # worlds that follow each other are much alike
+
+
+def worlds() -> None:
+    """The corpus of worlds, until one of them shows that something is wrong."""
+    for number in range(len(WORLDS)):
+        world = WORLDS[number * _APART % len(WORLDS)]
+        History(world.options, START, 30, Core).tell(steps_of(world))
+
+
+def promise(name: str) -> Finder:
+    """The story of a row of the guarantees."""
+    return partial(test_guarantees.test_the_table_is_right_when_it_was_promised_and_no_sooner, name)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A break: in a function's source, one text in place of another."""
+
+    function: str
+    old: str
+    new: str
+    found_by: Finder = worlds
+
+    def __str__(self) -> str:
+        return f"{self.function}: {self.old} -> {self.new}"
+
+    def break_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Give the function, wherever it was imported to, the broken code."""
+        module_name, _, path = self.function.partition(":")
+        module = importlib.import_module(f"postpress_source.{module_name}")
+        found: Any = attrgetter(path)(module)
+        function: Any = found.fget if isinstance(found, property) else found
+        source = textwrap.dedent(inspect.getsource(function))
+        source = source[source.index("def ") :]
+        assert source.count(self.old) == 1, "the source is another now: write the mutant anew"
+        broken = source.replace(self.old, self.new)
+        space: dict[str, Any] = {}
+        exec(f"from __future__ import annotations\n{broken}", vars(module), space)  # noqa: S102
+        code: CodeType = space[function.__name__].__code__
+        monkeypatch.setattr(function, "__code__", code)
+
+
+MUTANTS: Final = (
+    # --- I1, I5: what is gone ----------------------------------------------------------------
+    Mutant(
+        "walks.gone:judge",
+        "if second is None or second.lost:\n        return Verdict(kept=len(evidence.missing))",
+        "second = second or SecondLook()",
+        partial(test_kept.test_a_sick_account_that_is_listed_in_part_keeps_its_rows, "first"),
+    ),
+    Mutant("walks.gone:judge", " or second.lost", "", promise("offset skip")),
+    Mutant("walks.gone:judge", "evidence.missing - second.listed", "evidence.missing"),
+    Mutant("walks.gone:judge", "0 <= more <= max(1, PLAUSIBLE * evidence.rows)", "True"),
+    Mutant(
+        "walks.gone:judge",
+        "0 <= more <= ",
+        "more <= ",
+        partial(test_kept.test_an_account_that_comes_back_bit_by_bit_keeps_its_rows, 40),
+    ),
+    Mutant("walks.gone:judge", "len(gone) - evidence.missing_before", "len(gone)"),
+    Mutant(
+        "walks.reading:Reading._judge",
+        "Filters(limit=walk.filters.limit)",
+        "walk.filters",
+        test_kept.test_a_full_walk_of_one_type_deletes_no_chat_of_another_type_or_of_none,
+    ),
+    Mutant("walks.reading:Reading._compare", "not look.to_the_end", "True"),
+    # --- I2: complete ------------------------------------------------------------------------
+    Mutant("walks.reader:Walk.complete", " and not self.unasked", ""),
+    Mutant("arguments:Filters.unheeded", "chat.account_id != account_id", "False"),
+    Mutant("arguments:Filters.unheeded", "chat.account_type != self.account_type", "False"),
+    Mutant(
+        "arguments:Filters.unheeded",
+        "bool(chat.unread_count) is not self.unread",
+        "False",
+        partial(
+            test_kept.test_a_filter_that_is_not_heeded_is_said_and_never_complete,
+            "ignored_filters",
+            "unread",
+        ),
+    ),
+    Mutant("walks.reader:Reader._refuse_repeated", "if not others or ", "if not "),
+    Mutant("walks.reader:Reader._read_pages", "len(seen.add(ids)) == len(ids)", "False"),
+    Mutant("walks.reading:_memory_after", "if not walk.complete:", "if walk.error:"),
+    Mutant("sync:_refuse_holes", "if walk.error:", "if not walks:"),
+    Mutant("chats.tables:in_window", "pc.or_kleene(keep, pc.is_null(timestamp))", "keep"),
+    Mutant("chats.records:_integer", "_WHOLE_NUMBER.fullmatch(value)", "not value"),
+    # --- I3: isolated ------------------------------------------------------------------------
+    Mutant(
+        "walks.reader:Reader._is_the_accounts_own",
+        "self._failures += 1",
+        "return isinstance(error, PostpressAccountError)",
+    ),
+    Mutant("api.client:PostpressClient.get_page", "{**query, **alone}", "alone"),
+    Mutant(
+        "api.client:PostpressClient.get_page",
+        "except CursorRefusedError:\n            pass",
+        "except ZeroDivisionError:\n            pass",
+    ),
+    Mutant(
+        "walks.plan:remember_failure",
+        "full_walk_at=None, ",
+        "",
+        test_kept.test_an_account_that_was_sick_is_read_in_full_when_it_is_well,
+    ),
+    # --- I6: live ----------------------------------------------------------------------------
+    Mutant("walks.plan:remember", "min(newest, now)", "newest", promise("dated 2099")),
+    Mutant("walks.plan:may_stop", "max(known) < plan.stop", "min(known) < plan.stop"),
+    Mutant("walks.plan:plan_walk", "not memory.newest_first or ", "", promise("other order")),
+    Mutant(
+        "walks.plan:_why_full",
+        "if memory.missing and not memory.accounts:",
+        "if not memory:",
+        partial(
+            test_kept.test_a_sudden_loss_is_held_and_said_until_a_second_full_walk_agrees,
+            ("a1", "a2"),
+        ),
+    ),
+    Mutant(
+        "walks.plan:accounts_to_walk",
+        "set(seen) - before.accounts - before.owed",
+        "()",
+        promise("visible account"),
+    ),
+    Mutant(
+        "walks.plan:accounts_to_walk",
+        "if kind is not Kind.FULL:",
+        "if not kind:",
+        partial(test_kept.test_a_sudden_loss_is_held_and_said_until_a_second_full_walk_agrees, ()),
+    ),
+    Mutant(
+        "arguments:Filters.scope",
+        "urlencode({key: value for key, value in narrowing if value is not None})",
+        "str(len([*narrowing]))",
+        test_kept.test_nine_filter_sets_in_turn_walk_in_full_once_each,
+    ),
+    Mutant(
+        "walks.plan:_why_full",
+        "memory.since is not None and (start is None or start < memory.since)",
+        "memory.since != start",
+        test_kept.test_a_start_date_that_moves_with_the_clock_walks_in_full_once,
+    ),
+)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=str)
+def test_the_break_is_found(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
+    mutant.break_it(monkeypatch)
+    with pytest.raises((AssertionError, PostpressError)):
+        mutant.found_by()
+
+
+def test_the_whole_package_passes_the_same() -> None:
+    worlds()

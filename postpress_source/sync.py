@@ -93,7 +93,7 @@ class Sync:
             walks = reading.run(walks)
             if window.end is not None or landing.replaces_all:
                 _refuse_holes(walks)
-            after = {} if window.end else memories_after(walks, now)
+            after = {} if window.end else memories_after(walks, now, start=window.start)
             tables = (in_window(rows, window.start, window.end) for rows in spool.tables())
             yield from landing.hand_over(rows for rows in tables if rows.num_rows)
             yield from landing.hand_over_gone(

@@ -12,6 +12,7 @@ import pytest
 
 from postpress_source import PostpressArgumentError, postpress_source
 from postpress_source.sandbox import generate_world, serve
+from postpress_source.walks.gone import Missing
 from postpress_source.walks.watermark import (
     MAX_BYTES,
     VERSION,
@@ -79,7 +80,7 @@ def test_state_of_a_later_release_is_refused() -> None:
 
 
 def test_what_is_written_is_read_back() -> None:
-    memory = Memory(NOON, NOON, True, "head", NOON, frozenset({"a"}), frozenset({"b"}), {"a": 3})
+    memory = Memory(NOON, NOON, True, "head", NOON, frozenset({"a"}), frozenset({"b"}), {"a": Missing.of(["x", "y"])})
     for written in (memory, Memory()):
         assert Memory.from_state(json.loads(json.dumps(written.to_state()))) == written
 

@@ -71,7 +71,7 @@ def _row(walk: Walk, after: Memory | None) -> dict[str, Any]:
         "waited_seconds": walk.traffic.waited_seconds,
         "chats_read": walk.chats,
         "chats_left_out": sum(walk.unasked.values()),
-        "chats_missing": sum(verdict.kept for verdict in walk.verdicts.values()),
+        "chats_missing": sum(len(verdict.kept) for verdict in walk.verdicts.values()),
         "chats_deleted": sum(len(verdict.gone) for verdict in walk.verdicts.values()),
         "watermark_before": walk.memory.watermark if walk.memory else None,
         "watermark_after": after.watermark if after else None,

@@ -5,18 +5,66 @@ be short for many reasons: it moved while it was read, a filter, an account that
 a chat is gone only if
 
 1. a complete full walk of its account, which listed some of the account's chats, didn't list it;
-2. a second look at that account, right afterwards, listed all the others and not this chat either;
-3. and no more are missing than the full walk before this one had found missing and kept, but for
-   one chat or a tenth of the account's rows; nor fewer: then the account is coming back.
+2. a second look at that account, right afterwards, listed all the others and not this chat either,
+   and what was active meanwhile is less than a page: a chat that jumps to the top, behind the
+   first reader, is then still on the page that the second one begins with;
+3. and the full walk before this one had found it missing, too, and none that it had found missing
+   has come back; or few are missing for the first time: one chat, or a tenth of the account's rows.
 """
 
 from __future__ import annotations
 
+from base64 import b85decode, b85encode
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Final
+from hashlib import blake2b
+from typing import Any, Final
 
+_MOST_BYTES: Final = 4096
 PLAUSIBLE: Final = 0.1
 """The share of an account's rows that may be missing all at once; or one row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Chats that a full walk found missing and that were kept, in little space (a Bloom filter).
+
+    Attributes:
+        count: How many they are.
+        bits: Where each of them has left its marks.
+    """
+
+    count: int
+    bits: bytes
+
+    @classmethod
+    def of(cls, chat_ids: Collection[str]) -> Missing:
+        """These chats. Up to a thousand in one account no other is taken for one of them."""
+        size = min(_MOST_BYTES, 4 * len(chat_ids) + 8)
+        bits = bytearray(size)
+        for chat_id in chat_ids:
+            for place in _places(chat_id, size):
+                bits[place >> 3] |= 1 << (place & 7)
+        return cls(len(chat_ids), bytes(bits))
+
+    def __contains__(self, chat_id: str) -> bool:
+        places = _places(chat_id, len(self.bits))
+        return all(self.bits[place >> 3] >> (place & 7) & 1 for place in places)
+
+    def to_state(self) -> list[Any]:
+        """What `Missing(*...)` is made of, as JSON has it."""
+        return [self.count, b85encode(self.bits).decode()]
+
+    @classmethod
+    def from_state(cls, state: Sequence[Any]) -> Missing:
+        """The chats that `to_state` wrote."""
+        count, bits = state
+        return cls(count, b85decode(bits))
+
+
+def _places(chat_id: str, size: int) -> list[int]:
+    digest = blake2b(chat_id.encode(), digest_size=24).digest()
+    return [int.from_bytes(digest[at : at + 4]) % (size * 8) for at in range(0, 24, 4)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +74,12 @@ class SecondLook:
     Attributes:
         listed: Those of the missing chats that it listed.
         lost: How many chats it didn't list that the walk before it had listed.
+        restless: Whether a page or more was active since that walk began.
     """
 
     listed: frozenset[str] = frozenset()
     lost: int = 0
+    restless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +92,7 @@ class Evidence:
         listed: How many chats of the account it listed.
         rows: How many rows the table had of it, of the type asked for.
         missing: The ids of those rows that it didn't list.
-        missing_before: How many the full walk before it had found missing, if they were kept.
+        missing_before: What the full walk before it had found missing and kept; None: nothing.
         second_look: None: there was none, or the account couldn't be read again.
     """
 
@@ -50,7 +100,7 @@ class Evidence:
     listed: int
     rows: int
     missing: frozenset[str]
-    missing_before: int = 0
+    missing_before: Missing | None = None
     second_look: SecondLook | None = None
 
     @property
@@ -68,11 +118,11 @@ class Verdict:
 
     Attributes:
         gone: The ids of rows to delete.
-        kept: How many rows are missing and stay for now; a full walk is owed.
+        kept: The ids of rows that are missing and stay for now; a full walk is owed.
     """
 
     gone: frozenset[str] = frozenset()
-    kept: int = 0
+    kept: frozenset[str] = frozenset()
 
 
 def judge(evidence: Evidence) -> Verdict:
@@ -80,10 +130,12 @@ def judge(evidence: Evidence) -> Verdict:
     if not evidence.calls_for_second_look:
         return Verdict()
     second = evidence.second_look
-    if second is None or second.lost:
-        return Verdict(kept=len(evidence.missing))
-    gone = evidence.missing - second.listed
-    more = len(gone) - evidence.missing_before
-    if 0 <= more <= max(1, PLAUSIBLE * evidence.rows):
-        return Verdict(gone)
-    return Verdict(kept=len(gone))
+    if second is None or second.lost or second.restless:
+        return Verdict(kept=evidence.missing)
+    missing, before = evidence.missing - second.listed, evidence.missing_before
+    again = frozenset(chat_id for chat_id in missing if before and chat_id in before)
+    if before and len(again) < before.count:
+        return Verdict(kept=missing)  # the account is coming back
+    if len(missing - again) > max(1, PLAUSIBLE * evidence.rows):
+        return Verdict(again, kept=missing - again)
+    return Verdict(missing)

@@ -20,6 +20,7 @@ from enum import StrEnum
 from operator import ge, gt
 from typing import Final
 
+from postpress_source.walks.gone import Missing
 from postpress_source.walks.watermark import Memory
 
 ORDER_PROOF: Final = 16
@@ -212,7 +213,7 @@ def remember(
     to_the_end: bool,
     head: str,
     seen: Iterable[str] = (),
-    missing: Mapping[str, int],
+    missing: Mapping[str, Missing],
 ) -> Memory:
     """What a *complete* walk leaves behind.
 

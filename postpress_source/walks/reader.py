@@ -61,6 +61,9 @@ class Walk:
         number: Its place in the spool.
         pages: Pages read, those of a restarted attempt not counted.
         chats: Chats on those pages, repeated ones counted again.
+        first_page: How many of them the first page had.
+        top: The newest timestamp on it, never later than the walk's start.
+        newer: How many chats were newer than the plan's watermark.
         accounts: Accounts seen on them, each with its number of chats, repeated ones counted again.
         unasked: Chats that came though a filter, by its name, left them out; they don't land.
         to_the_end: Whether the whole list was read.
@@ -82,6 +85,9 @@ class Walk:
     traffic: Traffic = field(default_factory=Traffic)
     pages: int = 0
     chats: int = 0
+    first_page: int = 0
+    top: datetime | None = None
+    newer: int = 0
     accounts: Counter[str] = field(default_factory=Counter)
     unasked: Counter[str] = field(default_factory=Counter)
     to_the_end: bool = False
@@ -209,7 +215,7 @@ class Reader:
         self._spool.drop(walk.number)
         walk.number = next(self._numbers)
         walk.progress, walk.pages, walk.chats = Progress(), 0, 0
-        walk.accounts, walk.unasked = Counter(), Counter()
+        walk.accounts, walk.unasked, walk.newer = Counter(), Counter(), 0
         self._read_pages(walk)
 
     def _read_pages(self, walk: Walk) -> None:
@@ -255,6 +261,11 @@ class Reader:
         walk.chats += len(page.sightings)
         walk.accounts.update([chat.account_id for chat in page.sightings if chat.account_id])
         walk.progress = observe(walk.progress, timestamps, walk.plan, walk.started_at)
+        if walk.pages == 1:
+            walk.first_page, newest = walk.chats, walk.progress.newest
+            walk.top = min(newest, walk.started_at) if newest else None
+        if (known := walk.plan.watermark) is not None:
+            walk.newer += sum(at > known for at in timestamps if at is not None)
         self._on_page(len(page.sightings))
         return timestamps
 

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from postpress_source.arguments import Filters
 from postpress_source.errors import PostpressError
-from postpress_source.walks.gone import Evidence, SecondLook, judge
+from postpress_source.walks.gone import Evidence, Missing, SecondLook, judge
 from postpress_source.walks.plan import (
     Kind,
     Plan,
@@ -131,7 +131,11 @@ class Reading:
         found = [(walk, self._evidence(walk, rows)) for walk in walks if walk.whole]
         looks = {
             account: Walk(
-                account, Filters(limit=walk.filters.limit), _SECOND_LOOK, None, walk.started_at
+                account,
+                Filters(limit=walk.filters.limit),
+                replace(_SECOND_LOOK, watermark=walk.top),
+                None,
+                walk.started_at,
             )
             for walk, evidence in found
             for account, known in evidence.items()
@@ -162,7 +166,7 @@ class Reading:
                 listed=walk.accounts[account],
                 rows=counts.get(account, 0),
                 missing=frozenset(ids),
-                missing_before=before.get(account, 0),
+                missing_before=before.get(account),
             )
             for account, ids in missing.items()
         }
@@ -178,7 +182,9 @@ class Reading:
         found = second["id"].combine_chunks()
         lost = pc.sum(pc.invert(pc.is_in(mine, found))).as_py() or 0
         seen = missing.intersection(found.to_pylist())
-        return SecondLook(listed=seen, lost=lost)
+        # in another order than newest first a chat that becomes active moves nowhere in particular
+        restless = look.progress.newest_first and look.newer >= max(1, look.first_page)
+        return SecondLook(listed=seen, lost=lost, restless=restless)
 
     def _decide(self, walk: Walk, account: str, evidence: Evidence) -> None:
         verdict = judge(evidence)
@@ -188,7 +194,7 @@ class Reading:
                 "Account %s: %d of its %d rows aren't listed any more, which isn't proved to be "
                 "for good. They stay; a full walk of the account is owed.",
                 account,
-                verdict.kept,
+                len(verdict.kept),
                 evidence.rows,
             )
 
@@ -213,8 +219,16 @@ def _walks_beside(walk: Walk) -> list[Walk]:
     ]
 
 
-def memories_after(walks: Sequence[Walk], now: datetime) -> dict[str, Memory]:
-    """What each unit remembers after the run; accounts beside "all visible" belong to it."""
+def memories_after(
+    walks: Sequence[Walk], now: datetime, *, start: datetime | None
+) -> dict[str, Memory]:
+    """What each unit remembers after the run; accounts beside "all visible" belong to it.
+
+    With a start date the table isn't what the walks read: what is older wasn't landed.
+    """
+    if start is not None:
+        for walk in walks:
+            walk.head = ""
     first, *beside = walks
     if first.account_id is not None:
         return {walk.account_id or ALL_VISIBLE: _memory_after(walk, now) for walk in walks}
@@ -250,8 +264,9 @@ def _memory_after(walk: Walk, now: datetime) -> Memory:
     return remember_failure(memory) if walk.rows_lost else memory
 
 
-def _kept(walk: Walk) -> Mapping[str, int]:
-    return {account: verdict.kept for account, verdict in walk.verdicts.items() if verdict.kept}
+def _kept(walk: Walk) -> Mapping[str, Missing]:
+    kept = {account: verdict.kept for account, verdict in walk.verdicts.items() if verdict.kept}
+    return {account: Missing.of(chat_ids) for account, chat_ids in kept.items()}
 
 
 def _all_failed(errors: Sequence[PostpressError]) -> PostpressError:

@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from postpress_source.errors import PostpressArgumentError
+from postpress_source.walks.gone import Missing
 
 ALL_VISIBLE: Final = ""
 MAX_BYTES: Final = 8_500
@@ -44,7 +45,7 @@ class Memory:
         since: The start date (inclusive) from which on all this holds; None: there is none.
         accounts: Of "all visible" only: the accounts whose whole history has been read.
         owed: Of "all visible" only: accounts that were seen but could not be read.
-        missing: By account, how many rows the last full walk found missing that were kept.
+        missing: By account, what the last full walk found missing and kept.
     """
 
     watermark: datetime | None = None
@@ -54,7 +55,7 @@ class Memory:
     since: datetime | None = None
     accounts: frozenset[str] = frozenset()
     owed: frozenset[str] = frozenset()
-    missing: Mapping[str, int] = field(default_factory=dict)
+    missing: Mapping[str, Missing] = field(default_factory=dict)
 
     def to_state(self) -> list[Any]:
         """A short JSON list; `from_state` reads it back, ms and s precision apart."""
@@ -66,7 +67,7 @@ class Memory:
             _to_ms(self.since),
             sorted(self.accounts),
             sorted(self.owed),
-            dict(sorted(self.missing.items())),
+            {account: self.missing[account].to_state() for account in sorted(self.missing)},
         ]
         while len(state) > _SHORTEST and not state[-1]:
             state.pop()
@@ -86,7 +87,7 @@ class Memory:
             _from_ms(since_ms),
             frozenset(accounts),
             frozenset(owed),
-            dict(missing),
+            {account: Missing.from_state(found) for account, found in missing.items()},
         )
 
 

@@ -219,7 +219,6 @@ def test_a_chat_that_moves_down_past_the_reader_stays(cursor: str, nulls: str, p
     assert warehouse.rows.keys() == listed(world)
 
 
-@pytest.mark.xfail(reason="no number of looks at a list can tell that a chat isn't in it")
 def test_a_chat_that_moves_up_past_both_looks_stays() -> None:
     world = inbox(accounts=1)
     assert not full_walk(loaded(world), escape_both_looks(world))

@@ -166,7 +166,6 @@ def test_rows_deleted_by_hand_where_no_head_walk_reads_are_back_with_the_next_fu
     assert not missing(whole, sandbox.world)
 
 
-@pytest.mark.xfail(reason="dlt 1.31 makes no table anew that its schema says is there")
 def test_a_table_dropped_by_hand_is_back_within_two_runs(
     sandbox: Sandbox, whole: WholePipeline
 ) -> None:

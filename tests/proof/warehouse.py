@@ -138,7 +138,7 @@ class Warehouse:
         if window.end is not None:
             forget_heads(state)
         else:
-            write_memories(state, scope, memories_after(walks, now))
+            write_memories(state, scope, memories_after(walks, now, start=window.start))
         self.state = json.loads(json.dumps(state))
         return walks
 

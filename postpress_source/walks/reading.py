@@ -153,7 +153,7 @@ class Reading:
         listed = self._spool.keys(walk.number)["id"]
         mine = rows.filter(pc.is_in(rows["account_id"], pa.array(sorted(walk.whole))))
         gone = mine.filter(pc.invert(pc.is_in(mine["id"], listed.combine_chunks())))
-        missing: dict[str, set[str]] = {account: set() for account in walk.whole}
+        missing: dict[str, set[str]] = {account: set() for account in sorted(walk.whole)}
         for chat_id, account in zip(
             *(gone[name].to_pylist() for name in gone.column_names), strict=True
         ):

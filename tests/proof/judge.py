@@ -47,12 +47,14 @@ class Look:
         listed: The ids of those that the API would list.
         sick: Accounts that are answered with an error.
         away: Accounts that vanished.
+        repeats: How pages repeat.
     """
 
     there: Mapping[str, Row]
     listed: frozenset[str]
     sick: frozenset[str]
     away: frozenset[str]
+    repeats: str
 
     @classmethod
     def at(cls, world: WatchedWorld) -> Look:
@@ -62,6 +64,7 @@ class Look:
             frozenset(chat["id"] for chat in world.relist()),
             frozenset(a.id for a in accounts if a.connected and a.status != "OK"),
             frozenset(a.id for a in accounts if not a.connected),
+            world.options.repeats,
         )
 
 
@@ -117,7 +120,8 @@ class Judge:
             there = {c for c in mine if all(c in look.there for look in run.looks)}
             few = max(1, PLAUSIBLE * rows[account])
             hasty = there - self.missed[account]
-            assert len(hasty) <= few or count <= few, f"I5: only just missed, and deleted: {hasty}"
+            held = len(hasty) <= few or count <= few or not self.can_tell(run)
+            assert held, f"I5: only just missed, and deleted: {hasty}"
             if self.looks_short(run, account):
                 continue
             listed = {c for c in mine if all(c in look.listed for look in run.looks)}
@@ -194,7 +198,7 @@ class Judge:
         # a page that repeats says nothing if there is nothing on it, or something new each time
         hollow = options.short_pages or options.empty_every is not None
         grows = run.disturbed or any(account.trickle for account in self.world.accounts.values())
-        return options.repeats != "instead" or not (hollow or grows)
+        return not (hollow or grows) or all(look.repeats != "instead" for look in run.looks)
 
     def unseen(self, run: Run, walk: Walked) -> frozenset[str]:
         """Accounts of which such a walk needn't see all."""
@@ -204,16 +208,17 @@ class Judge:
 
     # --- I3 --------------------------------------------------------------------------------------
 
-    def honest(self) -> bool:
+    def honest(self, run: Run) -> bool:
         """Whether lists are of the account that they are asked for."""
         options = self.world.options
         lies = {*options.ignored_filters, *options.first_page_filters}
-        return not lies and options.repeats == "none" and options.ties == "stable"
+        repeats = any(look.repeats != "none" for look in run.looks)
+        return not lies and not repeats and options.ties == "stable"
 
     def may_fail(self, run: Run) -> bool:
         """Whether a run may end with an error."""
         options = self.world.options
-        if not self.honest() or run.order.trouble.fails or run.order.trouble.refused:
+        if not self.honest(run) or run.order.trouble.fails or run.order.trouble.refused:
             return True
         if not run.order.account_ids:
             return bool(run.sick) and options.sick_in_list == "fails"
@@ -225,7 +230,7 @@ class Judge:
 
     def isolated(self, run: Run) -> None:
         """An account that is well is read; one that isn't is said, and keeps its rows."""
-        if not self.honest() or run.order.trouble.fails or run.order.trouble.refused:
+        if not self.honest(run) or run.order.trouble.fails or run.order.trouble.refused:
             return
         for walk in run.walks or ():
             account = walk.account_id

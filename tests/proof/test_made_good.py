@@ -116,6 +116,7 @@ def test_what_an_account_of_all_visible_ones_missed_while_it_was_sick_is_made_go
 # --- two workspaces ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_two_workspaces_through_one_pipeline_know_nothing_of_each_other(tmp_path: Path) -> None:
     first, second = inbox(), World()
     second.connect_account("WHATSAPP", id="b1")

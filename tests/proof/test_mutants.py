@@ -134,7 +134,12 @@ MUTANTS: Final = (
     ),
     # --- I6: live ----------------------------------------------------------------------------
     Mutant("walks.plan:remember", "min(newest, now)", "newest", promise("dated 2099")),
-    Mutant("walks.plan:may_stop", "max(known) < plan.stop", "min(known) < plan.stop"),
+    Mutant(
+        "walks.plan:plan_walk",
+        "_before(memory.watermark, lookback)",
+        "memory.watermark",
+        promise("late chat"),
+    ),
     Mutant("walks.plan:plan_walk", "not memory.newest_first or ", "", promise("other order")),
     Mutant(
         "walks.plan:_why_full",
@@ -156,6 +161,12 @@ MUTANTS: Final = (
         "if kind is not Kind.FULL:",
         "if not kind:",
         partial(test_kept.test_a_sudden_loss_is_held_and_said_until_a_second_full_walk_agrees, ()),
+    ),
+    Mutant(
+        "walks.reading:Reading._drop_if_unchanged",
+        "is False",
+        "is ...",
+        test_kept.test_rows_that_the_table_has_lost_are_back_within_two_runs,
     ),
     Mutant(
         "arguments:Filters.scope",

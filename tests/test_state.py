@@ -80,7 +80,16 @@ def test_state_of_a_later_release_is_refused() -> None:
 
 
 def test_what_is_written_is_read_back() -> None:
-    memory = Memory(NOON, NOON, True, "head", NOON, frozenset({"a"}), frozenset({"b"}), {"a": Missing.of(["x", "y"])})
+    memory = Memory(
+        NOON,
+        NOON,
+        True,
+        "head",
+        NOON,
+        frozenset({"a"}),
+        frozenset({"b"}),
+        {"a": Missing.of(["x", "y"])},
+    )
     for written in (memory, Memory()):
         assert Memory.from_state(json.loads(json.dumps(written.to_state()))) == written
 

@@ -73,20 +73,38 @@ MUTANTS: Final = (
     # --- I1, I5: what is gone ----------------------------------------------------------------
     Mutant(
         "walks.gone:judge",
-        "if second is None or second.lost:\n        return Verdict(kept=len(evidence.missing))",
+        "if second is None or second.lost or second.restless:\n"
+        "        return Verdict(kept=evidence.missing)",
         "second = second or SecondLook()",
         partial(test_kept.test_a_sick_account_that_is_listed_in_part_keeps_its_rows, "first"),
     ),
     Mutant("walks.gone:judge", " or second.lost", "", promise("offset skip")),
-    Mutant("walks.gone:judge", "evidence.missing - second.listed", "evidence.missing"),
-    Mutant("walks.gone:judge", "0 <= more <= max(1, PLAUSIBLE * evidence.rows)", "True"),
     Mutant(
         "walks.gone:judge",
-        "0 <= more <= ",
-        "more <= ",
+        " or second.restless",
+        "",
+        test_kept.test_a_chat_that_moves_up_past_both_looks_stays,
+    ),
+    Mutant("walks.gone:judge", "evidence.missing - second.listed", "evidence.missing"),
+    Mutant("walks.gone:judge", "len(missing - again) > max(1, PLAUSIBLE * evidence.rows)", "()"),
+    Mutant(
+        "walks.gone:judge",
+        "len(again) < before.count",
+        "()",
         partial(test_kept.test_an_account_that_comes_back_bit_by_bit_keeps_its_rows, 40),
     ),
-    Mutant("walks.gone:judge", "len(gone) - evidence.missing_before", "len(gone)"),
+    Mutant(
+        "walks.gone:judge",
+        "if before and chat_id in before",
+        "if before",
+        test_kept.test_a_loss_of_as_many_others_is_no_second_full_walk_that_agrees,
+    ),
+    Mutant(
+        "walks.reading:memories_after",
+        "if start is not None:",
+        "if not walks:",
+        test_kept.test_what_a_start_date_left_out_lands_when_it_is_asked_for,
+    ),
     Mutant(
         "walks.reading:Reading._judge",
         "Filters(limit=walk.filters.limit)",

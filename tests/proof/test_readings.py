@@ -67,7 +67,7 @@ def walked(walk: Walk, *, moved: bool) -> Walked:
         walk.to_the_end,
         walk.complete,
         walk.error is not None,
-        sum(verdict.kept for verdict in walk.verdicts.values()),
+        sum(len(verdict.kept) for verdict in walk.verdicts.values()),
         moved,
         walk.unchanged,
     )

@@ -15,7 +15,7 @@ from typing import Any, Final
 import pytest
 
 from postpress_source import PostpressError
-from tests.proof import test_guarantees, test_kept
+from tests.proof import test_complete, test_guarantees, test_kept
 from tests.proof.history import History, steps_of
 from tests.proof.machine import START
 from tests.proof.readings import corpus
@@ -103,7 +103,7 @@ MUTANTS: Final = (
         "bool(chat.unread_count) is not self.unread",
         "False",
         partial(
-            test_kept.test_a_filter_that_is_not_heeded_is_said_and_never_complete,
+            test_complete.test_a_filter_that_is_not_heeded_is_said_and_never_complete,
             "ignored_filters",
             "unread",
         ),
@@ -172,13 +172,13 @@ MUTANTS: Final = (
         "arguments:Filters.scope",
         "urlencode({key: value for key, value in narrowing if value is not None})",
         "str(len([*narrowing]))",
-        test_kept.test_nine_filter_sets_in_turn_walk_in_full_once_each,
+        test_complete.test_nine_filter_sets_in_turn_walk_in_full_once_each,
     ),
     Mutant(
         "walks.plan:_why_full",
         "memory.since is not None and (start is None or start < memory.since)",
         "memory.since != start",
-        test_kept.test_a_start_date_that_moves_with_the_clock_walks_in_full_once,
+        test_complete.test_a_start_date_that_moves_with_the_clock_walks_in_full_once,
     ),
 )
 

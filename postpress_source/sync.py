@@ -23,7 +23,7 @@ from postpress_source.landing.merge import Landing
 from postpress_source.landing.repair import Standing, look, remember_load
 from postpress_source.landing.table import Table
 from postpress_source.walks.plan import Plan, plan_backfill, plan_full_walk, plan_walk
-from postpress_source.walks.reader import OnPage, Reader, Walk, say_unasked
+from postpress_source.walks.reader import OnPage, Reader, Walk
 from postpress_source.walks.reading import Reading, memories_after
 from postpress_source.walks.spool import Spool
 from postpress_source.walks.watermark import (
@@ -155,9 +155,8 @@ def _refuse_holes(walks: Sequence[Walk]) -> None:
     for walk in walks:
         if walk.error:
             raise walk.error
-        if walk.unasked:
-            summary, next_step = say_unasked(walk)
-            raise PostpressContractError(summary, next_step=next_step, account_id=walk.account_id)
+        if walk.doubt:
+            raise PostpressContractError(walk.doubt, account_id=walk.account_id)
 
 
 def _advance(timestamp: dlt.sources.incremental[datetime], watermark: datetime | None) -> None:

@@ -111,8 +111,8 @@ CHAT_WALKS: Final[dict[str, TColumnSchema]] = {
     ),
     "chats_missing": _column(
         "bigint",
-        "Rows of chats that a full walk didn't list and that stay for now, since it isn't proved "
-        "that they are gone; another full walk is owed.",
+        "Rows of chats that a full walk didn't list and that stay, since it isn't proved that they "
+        "are gone, until the next full walk says the same.",
     ),
     "chats_deleted": _column("bigint", "Rows of chats that are gone, deleted by this load."),
     "watermark_before": _column("timestamp", "How far the data was known before, UTC."),

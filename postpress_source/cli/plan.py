@@ -85,7 +85,7 @@ def _walk(
         "requests_expected": round(median(walk["requests"] for walk in alike)) if alike else None,
         "seconds_expected": round(median(seconds), 1) if seconds else None,
         "like_walks": len(alike),
-        "accounts_owed": sorted(memory.owed | memory.missing.keys()) if memory else [],
+        "accounts_owed": sorted(memory.owed) if memory else [],
     }
 
 
@@ -114,7 +114,7 @@ def _show_walk(walk: dict[str, Any], screen: Screen) -> None:
         ("  expected", _expected(walk)),
     ]
     if walk["accounts_owed"]:
-        pairs.append(("  and in full", ", ".join(walk["accounts_owed"]) + " (not known whole)"))
+        pairs.append(("  and in full", ", ".join(walk["accounts_owed"]) + " (failed last time)"))
     screen.pairs(pairs)
 
 

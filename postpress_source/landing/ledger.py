@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from postpress_source.chats.tables import INSTANT, TEXT
 from postpress_source.walks.plan import reason_of
-from postpress_source.walks.reader import NOTHING_LISTED, Walk, say_unasked
+from postpress_source.walks.reader import DOUBTFUL, NOTHING_LISTED, Walk
 from postpress_source.walks.watermark import Memory
 
 WALKS = pa.schema(
@@ -88,9 +88,8 @@ def _what_to_do(walk: Walk) -> dict[str, str | None]:
     if walk.error:
         error = walk.error
         return {"error_type": error.error_type, "error": str(error), "next_step": error.next_step}
-    if walk.unasked:
-        error_text, next_step = say_unasked(walk)
-        return {"error": error_text, "next_step": next_step}
+    if walk.doubt:
+        return {"error": walk.doubt, "next_step": DOUBTFUL}
     if walk.account_id and not walk.chats:
         return {"next_step": NOTHING_LISTED}
     return {}

@@ -118,7 +118,7 @@ class Verdict:
 
     Attributes:
         gone: The ids of rows to delete.
-        kept: The ids of rows that are missing and stay for now; a full walk is owed.
+        kept: The ids of rows that are missing and stay, until another full walk agrees.
     """
 
     gone: frozenset[str] = frozenset()
@@ -130,9 +130,11 @@ def judge(evidence: Evidence) -> Verdict:
     if not evidence.calls_for_second_look:
         return Verdict()
     second = evidence.second_look
-    if second is None or second.lost or second.restless:
+    if second is None:
         return Verdict(kept=evidence.missing)
     missing, before = evidence.missing - second.listed, evidence.missing_before
+    if second.lost or second.restless:
+        return Verdict(kept=missing)
     again = frozenset(chat_id for chat_id in missing if before and chat_id in before)
     if before and len(again) < before.count:
         return Verdict(kept=missing)  # the account is coming back

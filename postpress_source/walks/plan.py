@@ -26,6 +26,9 @@ from postpress_source.walks.watermark import Memory
 ORDER_PROOF: Final = 16
 """Descents that a full walk must have seen before its order is trusted; fewer could be chance."""
 
+MAX_PAGES_WITHOUT_NEWS: Final = 20
+"""Pages in a row that bring only chats that the walk has met; more is a list without end."""
+
 MAX_EMPTY_PAGES: Final = 200
 """Pages in a row without any chat: an API can count chats before it leaves out those that aren't
 asked for, or whose account is away."""
@@ -104,8 +107,6 @@ def _why_full(
         return "no watermark yet"
     if memory.since is not None and (start is None or start < memory.since):
         return f"chats before {memory.since:%Y-%m-%d %H:%M} aren't known"
-    if memory.missing and not memory.accounts:  # those of all visible ones are walked beside
-        return "the last full walk didn't list all of it"
     if not timedelta(0) <= now - memory.full_walk_at < full_walk_every:
         return f"the last full walk is older than {full_walk_every}"
     return ""
@@ -265,19 +266,16 @@ def _whole_ms(instant: datetime) -> datetime:
 
 
 def accounts_to_walk(
-    memory: Memory | None, seen: Iterable[str], *, kind: Kind, to_the_end: bool
+    memory: Memory | None, seen: Iterable[str], *, to_the_end: bool
 ) -> dict[str, str]:
     """Accounts that need a full walk of their own beside one of all visible ones, with the reason.
 
     A walk that stopped at known ground hasn't read an account that it never saw before, or that
-    failed when it was tried. One that isn't a full walk says nothing of what is missing.
+    failed when it was tried.
     """
-    before = memory or Memory()
-    reasons = {}
-    if kind is not Kind.FULL:
-        reasons = dict.fromkeys(sorted(before.missing), "the last full walk didn't list all of it")
     if to_the_end:
-        return reasons
-    reasons |= dict.fromkeys(sorted(before.owed), "the account failed last time")
+        return {}
+    before = memory or Memory()
+    reasons = dict.fromkeys(sorted(before.owed), "the account failed last time")
     new = sorted(set(seen) - before.accounts - before.owed)
     return reasons | dict.fromkeys(new, "account not seen before")

@@ -27,6 +27,7 @@ from postpress_source.errors import (
 from postpress_source.walks.gone import Verdict
 from postpress_source.walks.plan import (
     MAX_EMPTY_PAGES,
+    MAX_PAGES_WITHOUT_NEWS,
     Kind,
     Plan,
     Progress,
@@ -42,7 +43,10 @@ logger = logging.getLogger("postpress_source")
 _BATCH_CHATS: Final = 2_000
 _BATCH_BYTES: Final = 4 * 2**20
 NOTHING_LISTED: Final = "No chat is listed: check the account's id, and that it is connected."
-_NO_PROGRESS: Final = "A page brought only chats that earlier ones had brought"
+DOUBTFUL: Final = (
+    "What was asked for is loaded, nothing is deleted, and the next walk is a full one; if this "
+    "persists, report it to PostPress."
+)
 _MAX_UNANSWERED: Final = 8
 """Accounts that fail while nobody has answered yet; then it is asked whether it is the accounts."""
 
@@ -66,11 +70,13 @@ class Walk:
         newer: How many chats were newer than the plan's watermark.
         accounts: Accounts seen on them, each with its number of chats, repeated ones counted again.
         unasked: Chats that came though a filter, by its name, left them out; they don't land.
+        repeats: Pages that brought only chats of earlier ones: what they stand for is unknown.
         to_the_end: Whether the whole list was read.
         head: Digest of the pages that the next head walk would read, and of whether they are all.
         unchanged: A head walk, and everything it read is, to the letter, what the last run landed.
         rows_lost: The table lacks rows that it had.
         verdicts: What was found missing, by account; empty if nothing was looked for.
+        sick: Accounts that it listed and that couldn't be read when they were looked at again.
         error: Why the account was skipped, None if it wasn't.
     """
 
@@ -90,11 +96,13 @@ class Walk:
     newer: int = 0
     accounts: Counter[str] = field(default_factory=Counter)
     unasked: Counter[str] = field(default_factory=Counter)
+    repeats: int = 0
     to_the_end: bool = False
     head: str = ""
     unchanged: bool = False
     rows_lost: bool = False
     verdicts: dict[str, Verdict] = field(default_factory=dict)
+    sick: set[str] = field(default_factory=set)
     error: PostpressError | None = None
 
     @property
@@ -109,8 +117,23 @@ class Walk:
 
     @property
     def complete(self) -> bool:
-        """Whether it read all that it had to, and nothing but what it had asked for."""
-        return self.error is None and not self.unasked
+        """Whether it is known that it read all that it had to."""
+        return self.error is None and not self.doubt
+
+    @property
+    def doubt(self) -> str:
+        """Why it can't be known that all was read that had to be; no values. Empty: it can."""
+        doubts = []
+        if self.unasked:
+            filters = ", ".join(sorted(self.unasked))
+            count = sum(self.unasked.values())
+            doubts.append(
+                f"{count:,} of {self.chats:,} chats listed aren't what was asked for by {filters}; "
+                "they were left out."
+            )
+        if self.repeats:
+            doubts.append(f"{self.repeats} of {self.pages:,} pages brought only chats of others.")
+        return " ".join(doubts)
 
     @property
     def whole(self) -> frozenset[str]:
@@ -121,10 +144,6 @@ class Walk:
         full = self.kind is Kind.FULL and self.to_the_end and self.complete
         whole = full and self.filters.lists_whole_accounts and self.plan.since is None
         return frozenset(self.accounts) if whole else frozenset()
-
-
-class _RepeatedPage(Exception):  # noqa: N818 - not yet an error: the list may have moved
-    """A page brought only chats that the walk had met before: no progress, and no proof."""
 
 
 class Reader:
@@ -162,8 +181,9 @@ class Reader:
                 raise
             walk.error = error
             logger.warning("Account %s is skipped. %s", walk.account_id, error)
-        if walk.unasked and not walk.error:
-            logger.warning("%s The walk counts as incomplete. %s", *say_unasked(walk))
+        if walk.doubt and not walk.error:
+            of = f"account {walk.account_id}" if walk.account_id else "all visible accounts"
+            logger.warning("The walk of %s isn't complete. %s %s", of, walk.doubt, DOUBTFUL)
         if walk.account_id and not walk.chats and not walk.error:
             logger.warning("Account %s: %s", walk.account_id, NOTHING_LISTED)
         walk.finished_at = datetime.now(UTC)
@@ -198,30 +218,28 @@ class Reader:
         return False
 
     def _read_restarting(self, walk: Walk) -> None:
-        """Read the walk's pages; from page one again, once, if they were no progress."""
+        """Read the walk's pages; from page one again, once, if they were refused or no progress."""
         try:
-            return self._read(walk)
+            self._read(walk)
         except CursorRefusedError as error:
-            logger.warning("The walk starts again from page one. %s", error)
-        except _RepeatedPage:
-            logger.warning("The walk starts again from page one. %s.", _NO_PROGRESS)
-        try:
-            return self._read(walk)
-        except _RepeatedPage:
-            pass
-        raise _at(walk, PostpressContractError(_NO_PROGRESS))
+            why = str(error)
+        else:
+            why = walk.doubt if walk.repeats else ""
+        if why:
+            logger.warning("The walk starts again from page one. %s", why)
+            self._read(walk)
 
     def _read(self, walk: Walk) -> None:
         self._spool.drop(walk.number)
         walk.number = next(self._numbers)
         walk.progress, walk.pages, walk.chats = Progress(), 0, 0
-        walk.accounts, walk.unasked, walk.newer = Counter(), Counter(), 0
+        walk.accounts, walk.unasked, walk.newer, walk.repeats = Counter(), Counter(), 0, 0
         self._read_pages(walk)
 
     def _read_pages(self, walk: Walk) -> None:
         seen, digest = SeenIds(), blake2b(digest_size=6)
         pending: list[Page] = []
-        digested = 0
+        digested = in_a_row = 0
         page_cursor: str | None = None
         query = walk.filters.query(walk.account_id)
         while True:
@@ -234,8 +252,10 @@ class Reader:
                 digested += 1
             timestamps = self._take(walk, page)
             ids = [sighting.id for sighting in page.sightings]
-            if ids and len(seen.add(ids)) == len(ids):
-                self._refuse_repeated(walk, ids, pending)
+            if ids:
+                old = len(seen.add(ids)) == len(ids) and self._has_all(walk, ids, pending)
+                in_a_row = in_a_row + 1 if old else 0
+                walk.repeats += old
             pending.append(_asked_for(walk, page))
             if _is_batch(pending):
                 self._spool.add(walk.number, pending)
@@ -243,9 +263,7 @@ class Reader:
             page_cursor = page.page_cursor
             if page_cursor is None or may_stop(walk.plan, walk.progress, timestamps):
                 break
-            if walk.progress.empty_pages >= MAX_EMPTY_PAGES:
-                summary = f"{MAX_EMPTY_PAGES} pages in a row were empty, and no end"
-                raise _at(walk, PostpressContractError(summary))
+            _refuse_endless(walk, in_a_row)
         walk.to_the_end = page_cursor is None
         walk.head = digest.hexdigest()
         remembered = walk.memory.head if walk.memory else ""
@@ -269,24 +287,11 @@ class Reader:
         self._on_page(len(page.sightings))
         return timestamps
 
-    def _refuse_repeated(self, walk: Walk, ids: Sequence[str], pending: Sequence[Page]) -> None:
-        """Raise if the walk has met every one of these before: the page is no progress."""
+    def _has_all(self, walk: Walk, ids: Sequence[str], pending: Sequence[Page]) -> bool:
+        """Whether the walk has met every one of these chats before."""
         waiting = {sighting.id for page in pending for sighting in page.sightings}
         others = set(ids) - waiting
-        if not others or others <= self._spool.find(walk.number, others):
-            raise _RepeatedPage
-
-
-def say_unasked(walk: Walk) -> tuple[str, str]:
-    """What a walk was sent that it hadn't asked for, and what to do; no values."""
-    filters = ", ".join(sorted(walk.unasked))
-    count = sum(walk.unasked.values())
-    listed = f"{count:,} of {walk.chats:,} chats listed" if walk.chats else f"{count:,} chats"
-    of_account = f" for account {walk.account_id}" if walk.account_id else ""
-    return (
-        f"{listed}{of_account} aren't what was asked for by {filters}; they were left out.",
-        f"Tell PostPress that {filters} isn't heeded, or load without it and filter the table.",
-    )
+        return not others or others <= self._spool.find(walk.number, others)
 
 
 def _asked_for(walk: Walk, page: Page) -> Page:
@@ -302,6 +307,16 @@ def _is_batch(pages: Sequence[Page]) -> bool:
     """Whether there is enough to convert at once, in chats or in bytes."""
     chats = sum(len(page.sightings) for page in pages)
     return chats >= _BATCH_CHATS or sum(len(page.text or b"") for page in pages) >= _BATCH_BYTES
+
+
+def _refuse_endless(walk: Walk, repeats_in_a_row: int) -> None:
+    for pages, most, what in (
+        (repeats_in_a_row, MAX_PAGES_WITHOUT_NEWS, "brought no new chat"),
+        (walk.progress.empty_pages, MAX_EMPTY_PAGES, "were empty"),
+    ):
+        if pages >= most:
+            summary = f"{most} pages in a row {what}, and no end"
+            raise _at(walk, PostpressContractError(summary))
 
 
 def _at(walk: Walk, error: PostpressError) -> PostpressError:

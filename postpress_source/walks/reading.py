@@ -175,6 +175,8 @@ class Reading:
         """What a second look showed of an account; it lands nothing."""
         walk.traffic.add(look.traffic)
         self._spool.drop(look.number)
+        if look.error and look.account_id:
+            walk.sick.add(look.account_id)
         if look.error or not look.to_the_end:
             return None
         first, second = self._spool.keys(walk.number), self._spool.keys(look.number)
@@ -192,7 +194,7 @@ class Reading:
         if verdict.kept:
             logger.warning(
                 "Account %s: %d of its %d rows aren't listed any more, which isn't proved to be "
-                "for good. They stay; a full walk of the account is owed.",
+                "for good. They stay until the next full walk says the same.",
                 account,
                 len(verdict.kept),
                 evidence.rows,
@@ -203,9 +205,7 @@ def _walks_beside(walk: Walk) -> list[Walk]:
     """Full walks of accounts that a walk of all visible ones calls for."""
     if walk.account_id is not None or walk.kind is Kind.BACKFILL or not walk.complete:
         return []
-    reasons = accounts_to_walk(
-        walk.memory, walk.accounts, kind=walk.kind, to_the_end=walk.to_the_end
-    )
+    reasons = accounts_to_walk(walk.memory, walk.accounts, to_the_end=walk.to_the_end)
     before = {account: walk.before.missing.get(account) for account in reasons}
     return [
         Walk(
@@ -234,6 +234,7 @@ def memories_after(
         return {walk.account_id or ALL_VISIBLE: _memory_after(walk, now) for walk in walks}
     memory = _memory_after(first, now)
     failed = {walk.account_id for walk in beside if walk.account_id and not walk.complete}
+    failed |= first.sick
     read = {walk.account_id for walk in beside if walk.account_id} - failed
     missing = {account: n for account, n in memory.missing.items() if account not in read}
     for walk in beside:

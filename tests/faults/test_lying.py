@@ -85,16 +85,16 @@ def test_a_circling_cursor_is_an_error_within_few_requests(inbox: Inbox, kind: A
     inbox.sandbox.faults.add(Fault(kind=kind, **on_cursor_pages))
     error = inbox.fail()
     assert type(error) is PostpressContractError
-    assert "only chats that earlier ones had brought" in str(error)
-    assert len(inbox.sandbox.requests) <= 2 * (PAGES + 1), "the walk starts again once"
+    assert "brought no new chat, and no end" in str(error)
+    assert len(inbox.sandbox.requests) <= PAGES + 20
 
 
 def test_the_same_chats_with_ever_new_cursors_are_an_error(inbox: Inbox) -> None:
     inbox.sandbox.faults.add(Fault(kind="endless", times=None))
     error = inbox.fail()
     assert type(error) is PostpressContractError
-    assert "only chats that earlier ones had" in str(error)
-    assert len(inbox.sandbox.requests) == 2 * (PAGES + 1), "the walk starts again once"
+    assert "brought no new chat, and no end" in str(error)
+    assert len(inbox.sandbox.requests) <= PAGES + 20
 
 
 def endless(records: Callable[[int], list[dict[str, Any]]]) -> Callable[[bytes], Iterator[bytes]]:

@@ -73,12 +73,6 @@ GUARANTEES: Final = (
         "Noticed: every walk reads to the end.",
     ),
     Guarantee(
-        "offset skip",
-        "The API's cursor counts rows, and a chat above the reader's place vanishes in mid-walk.",
-        Right.HEAD,
-        "The walk skips a chat, which the second look lists: it stays, and a full walk is owed.",
-    ),
-    Guarantee(
         "healed account",
         "An account named in `account_id` couldn't be read for a while, and is well again.",
         Right.HEAD,
@@ -141,8 +135,8 @@ GUARANTEES: Final = (
         "mass deletion",
         "More than a tenth of an account's chats are deleted, and not just one.",
         Right.SECOND,
-        "The first one says so, in the log and in `chat_walks.chats_missing`, and the next run "
-        "walks the account in full; the rows go if none of the chats has come back meanwhile.",
+        "The first one says so, in the log and in `chat_walks.chats_missing`; the rows go with the "
+        "second, if none of the chats has come back meanwhile.",
     ),
     Guarantee(
         "hidden account",
@@ -162,6 +156,12 @@ GUARANTEES: Final = (
         "The list is in another order, yet all that the last full walk read came newest first.",
         Right.FULL,
         "The order is trusted after a full walk with 17 or more different timestamps, all falling.",
+    ),
+    Guarantee(
+        "offset skip",
+        "The API's cursor counts rows, and a chat above the reader's place vanishes in mid-walk.",
+        Right.FULL,
+        "The walk skips a chat, which the second look lists: it stays.",
     ),
     Guarantee(
         "fast clock",

@@ -1,62 +1,20 @@
-"""What is listed stays, whatever the list does; what is gone goes. Each story was lived once."""
+"""What is listed stays, whatever the list does; what is gone goes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
-from postpress_source import PostpressContractError, PostpressError
-from postpress_source.sandbox import World, WorldOptions
-from postpress_source.walks.reader import Walk
+from postpress_source.sandbox import World
+from tests.proof.inboxes import FULL, HEAD, HOUR, during, inbox, listed, loaded
 from tests.proof.machine import LONG, START
 from tests.proof.warehouse import Order, Warehouse
 
 pytestmark = pytest.mark.usefixtures("active_pipeline")
 
-HOUR = timedelta(hours=1)
-FULL = Order(full_walk_every=timedelta(0))
-HEAD = Order(full_walk_every=LONG)
 CURSORS = pytest.mark.parametrize("cursor_filters", ["carried", "wanted", "refused"])
-
-
-def inbox(chats: int = 60, accounts: int = 2, **options: Any) -> World:
-    """Accounts a1, a2, ... whose chats c00, c01, ... take turns, newest first, 2 hours apart."""
-    world = World(WorldOptions(**options), now=START)
-    with world.batch():
-        for number in range(accounts):
-            kind = ("LINKEDIN", "WHATSAPP", "TELEGRAM")[number % 3]
-            world.connect_account(kind, id=f"a{number + 1}")
-        for number in range(chats):
-            account = f"a{number % accounts + 1}"
-            at = START - 2 * HOUR * number
-            world.new_chat(account, id=f"c{number:02}", at=at, unread_count=number % 3)
-    return world
-
-
-def loaded(world: World, order: Order = FULL) -> Warehouse:
-    warehouse = Warehouse(world, 5)
-    warehouse.run(order)
-    return warehouse
-
-
-def listed(world: World, **filters: Any) -> set[str]:
-    return {chat["id"] for chat in world.relist(**filters)}
-
-
-def during(world: World, happen: Mapping[int, Callable[[], object]]) -> None:
-    """Let it happen before a run's n-th pages."""
-    first = world.pages_served
-
-    def before_page(world: World) -> None:
-        action = happen.get(world.pages_served - first + 1)
-        if action is not None:
-            world.advance(timedelta(minutes=1), activity=0)
-            action()
-
-    world.before_page = before_page
 
 
 def full_walk(warehouse: Warehouse, happen: Mapping[int, Callable[[], object]]) -> set[str]:
@@ -92,24 +50,6 @@ def test_what_was_not_asked_for_does_not_land(cursor_filters: str) -> None:
     warehouse = loaded(world, order)
     wanted = {"account_id": "a2", "account_type": "WHATSAPP", "unread": True}
     assert warehouse.rows.keys() == listed(world, **wanted)
-
-
-@pytest.mark.parametrize("how", ["ignored_filters", "first_page_filters"])
-@pytest.mark.parametrize("name", ["account_id", "account_type", "unread"])
-def test_a_filter_that_is_not_heeded_is_said_and_never_complete(how: str, name: str) -> None:
-    lies: dict[str, Any] = {how: (name,)}
-    world = inbox(**lies)
-    warehouse = loaded(world)
-    values: dict[str, Any] = {"account_id": ("a2",), "account_type": "WHATSAPP", "unread": True}
-    asked: dict[str, Any] = {"account_ids" if name == "account_id" else name: values[name]}
-    (walk,) = warehouse.run(Order(full_walk_every=timedelta(0), **asked))
-    assert not walk.complete
-    assert set(walk.unasked) == {name}
-    assert warehouse.rows.keys() == listed(world)
-
-    fresh = Warehouse(world, 5)
-    fresh.run(Order(**asked))
-    assert fresh.rows.keys() == listed(world, **{name: values[name]})
 
 
 def test_a_foreign_chat_in_an_accounts_list_costs_its_own_account_nothing() -> None:
@@ -162,6 +102,8 @@ def test_a_sudden_loss_is_held_and_said_until_a_second_full_walk_agrees(
     assert len(warehouse.rows) == 60
     assert [len(walk.verdicts["a2"].kept) for walk in walks if "a2" in walk.verdicts] == [25]
     warehouse.run(Order(names, full_walk_every=LONG))
+    assert len(warehouse.rows) == 60, "a run soon afterwards proves no more"
+    warehouse.run(Order(names, full_walk_every=timedelta(0)))
     assert warehouse.rows.keys() == listed(world)
 
 
@@ -263,105 +205,3 @@ def escape_both_looks(world: World) -> dict[int, Callable[[], object]]:
         12: lambda: [*map(world.receive_message, first_ten)],
         14: lambda: world.receive_message("c50"),
     }
-
-
-# --- pages without news --------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("page", [1, 2, 7])
-@pytest.mark.parametrize("order", [FULL, HEAD, Order(start=START - 99 * HOUR, end=START)])
-def test_pages_that_repeat_are_no_progress(page: int, order: Order) -> None:
-    world = inbox(repeats="instead", repeated_page=page, repeat_times=None)
-    warehouse = Warehouse(world, 5)
-    with pytest.raises(PostpressContractError, match="only chats that earlier ones had"):
-        warehouse.run(order)
-    assert not warehouse.rows
-    world.end_repeats()
-    warehouse.run(FULL)
-    assert warehouse.rows.keys() == listed(world)
-
-
-def test_pages_that_begin_to_repeat_in_mid_walk_cost_that_account_alone() -> None:
-    world = inbox()
-    warehouse = loaded(world)
-    world.receive_message("c00")
-    world.receive_message("c01")
-    during(world, {7: lambda: world.repeat_pages(1)})
-    order = Order(account_ids=("a1", "a2"), full_walk_every=timedelta(0))
-    walks = warehouse.run(order)
-    world.before_page = None
-    assert [walk.complete for walk in walks] == [True, False]
-    assert warehouse.rows["c00"]["unread_count"] == 1
-    assert warehouse.rows["c01"]["unread_count"] == 1, "the row of before"
-    world.end_repeats()
-    warehouse.run(Order(account_ids=("a1", "a2"), full_walk_every=LONG))
-    assert warehouse.rows["c01"]["unread_count"] == 2
-
-
-# --- what is asked for, and isn't there ----------------------------------------------------------
-
-
-@pytest.mark.parametrize("names", [("a1", "a2"), ("a2", "a1"), ("a2",)])
-def test_a_backfill_that_could_not_read_an_account_fails(names: tuple[str, ...]) -> None:
-    world = inbox()
-    warehouse = Warehouse(world, 5)
-    world.disconnect_account("a2")
-    with pytest.raises(PostpressError, match="a2"):
-        warehouse.run(Order(account_ids=names, start=START - 50 * HOUR, end=START))
-    assert not warehouse.rows
-
-
-@pytest.fixture
-def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    with caplog.at_level("WARNING", "postpress_source"):
-        yield caplog
-
-
-def test_an_account_that_lists_nothing_because_of_a_typo_is_named(
-    log: pytest.LogCaptureFixture,
-) -> None:
-    warehouse = Warehouse(inbox(), 5)
-    walks: list[Walk] = warehouse.run(Order(account_ids=("a1", "a2-typo")))
-    assert [walk.chats for walk in walks] == [30, 0]
-    (message,) = log.messages
-    assert "a2-typo" in message
-
-
-# --- full walks, no oftener than due -------------------------------------------------------------
-
-
-def test_nine_filter_sets_in_turn_walk_in_full_once_each() -> None:
-    world = inbox()
-    warehouse = Warehouse(world, 5)
-    kinds = (None, "LINKEDIN", "WHATSAPP")
-    orders = [
-        Order(account_type=kind, unread=unread, full_walk_every=LONG)
-        for kind in kinds
-        for unread in (None, True, False)
-    ]
-    for turn in range(3):
-        for order in orders:
-            (walk,) = warehouse.run(order)
-            assert (walk.plan.kind == "full") == (turn == 0), walk.plan.reason
-
-
-def test_a_start_date_that_moves_with_the_clock_walks_in_full_once() -> None:
-    world = inbox()
-    warehouse = Warehouse(world, 5)
-    kinds = []
-    for _ in range(6):
-        (walk,) = warehouse.run(Order(start=world.now - 40 * HOUR, full_walk_every=LONG))
-        kinds.append(str(walk.plan.kind))
-        world.advance(HOUR, activity=0)
-        world.receive_message("c07")
-    assert kinds == ["full"] + ["head"] * 5
-
-
-def test_what_a_start_date_left_out_lands_when_it_is_asked_for() -> None:
-    world = inbox(accounts=1, chats=10)
-    warehouse = loaded(world)
-    world.edit("c01", timestamp=START - 99 * HOUR, name="renamed")
-    warehouse.run(Order(start=START - 50 * HOUR, full_walk_every=LONG))
-    assert warehouse.rows["c01"]["name"] != "renamed"
-    warehouse.run(HEAD)
-    assert warehouse.rows["c01"]["name"] == "renamed"

@@ -15,7 +15,7 @@ from typing import Any, Final
 import pytest
 
 from postpress_source import PostpressError
-from tests.proof import test_guarantees, test_kept
+from tests.proof import test_complete, test_guarantees, test_kept
 from tests.proof.history import History, steps_of
 from tests.proof.machine import START
 from tests.proof.readings import corpus
@@ -73,12 +73,11 @@ MUTANTS: Final = (
     # --- I1, I5: what is gone ----------------------------------------------------------------
     Mutant(
         "walks.gone:judge",
-        "if second is None or second.lost or second.restless:\n"
-        "        return Verdict(kept=evidence.missing)",
+        "if second is None:\n        return Verdict(kept=evidence.missing)",
         "second = second or SecondLook()",
         partial(test_kept.test_a_sick_account_that_is_listed_in_part_keeps_its_rows, "first"),
     ),
-    Mutant("walks.gone:judge", " or second.lost", "", promise("offset skip")),
+    Mutant("walks.gone:judge", "second.lost or ", "", promise("offset skip")),
     Mutant(
         "walks.gone:judge",
         " or second.restless",
@@ -103,7 +102,7 @@ MUTANTS: Final = (
         "walks.reading:memories_after",
         "if start is not None:",
         "if not walks:",
-        test_kept.test_what_a_start_date_left_out_lands_when_it_is_asked_for,
+        test_complete.test_what_a_start_date_left_out_lands_when_it_is_asked_for,
     ),
     Mutant(
         "walks.reading:Reading._judge",
@@ -121,13 +120,19 @@ MUTANTS: Final = (
         "bool(chat.unread_count) is not self.unread",
         "False",
         partial(
-            test_kept.test_a_filter_that_is_not_heeded_is_said_and_never_complete,
+            test_complete.test_a_filter_that_is_not_heeded_is_said_and_never_complete,
             "ignored_filters",
             "unread",
         ),
     ),
-    Mutant("walks.reader:Reader._refuse_repeated", "if not others or ", "if not "),
-    Mutant("walks.reader:Reader._read_pages", "len(seen.add(ids)) == len(ids)", "False"),
+    Mutant("walks.reader:Reader._has_all", "not others or ", "not others and "),
+    Mutant("walks.reader:Reader._read_pages", "walk.repeats += old", "pass"),
+    Mutant(
+        "walks.reader:Reader._read_restarting",
+        "walk.doubt if walk.repeats else",
+        '"" if walk.repeats else',
+        test_complete.test_a_page_that_repeats_by_chance_costs_a_second_try,
+    ),
     Mutant("walks.reading:_memory_after", "if not walk.complete:", "if walk.error:"),
     Mutant("sync:_refuse_holes", "if walk.error:", "if not walks:"),
     Mutant("chats.tables:in_window", "pc.or_kleene(keep, pc.is_null(timestamp))", "keep"),
@@ -160,25 +165,10 @@ MUTANTS: Final = (
     ),
     Mutant("walks.plan:plan_walk", "not memory.newest_first or ", "", promise("other order")),
     Mutant(
-        "walks.plan:_why_full",
-        "if memory.missing and not memory.accounts:",
-        "if not memory:",
-        partial(
-            test_kept.test_a_sudden_loss_is_held_and_said_until_a_second_full_walk_agrees,
-            ("a1", "a2"),
-        ),
-    ),
-    Mutant(
         "walks.plan:accounts_to_walk",
         "set(seen) - before.accounts - before.owed",
         "()",
         promise("visible account"),
-    ),
-    Mutant(
-        "walks.plan:accounts_to_walk",
-        "if kind is not Kind.FULL:",
-        "if not kind:",
-        partial(test_kept.test_a_sudden_loss_is_held_and_said_until_a_second_full_walk_agrees, ()),
     ),
     Mutant(
         "walks.reading:Reading._drop_if_unchanged",
@@ -190,13 +180,13 @@ MUTANTS: Final = (
         "arguments:Filters.scope",
         "urlencode({key: value for key, value in narrowing if value is not None})",
         "str(len([*narrowing]))",
-        test_kept.test_nine_filter_sets_in_turn_walk_in_full_once_each,
+        test_complete.test_nine_filter_sets_in_turn_walk_in_full_once_each,
     ),
     Mutant(
         "walks.plan:_why_full",
         "memory.since is not None and (start is None or start < memory.since)",
         "memory.since != start",
-        test_kept.test_a_start_date_that_moves_with_the_clock_walks_in_full_once,
+        test_complete.test_a_start_date_that_moves_with_the_clock_walks_in_full_once,
     ),
 )
 

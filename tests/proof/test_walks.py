@@ -232,9 +232,8 @@ def test_what_a_deletion_costs_stands_in_the_document() -> None:
     assert one.traffic.requests == one.pages + 4, "the pages of that account, once more"
     for number in range(12, 18):
         world.delete_chat(f"a2-c{number}")
-    warehouse.run(FULL)
-    assert "a2-c12" in warehouse.rows
-    walks = {walk.account_id: walk for walk in warehouse.run(HEAD)}
-    assert walks["a2"].traffic.requests == 2 * walks["a2"].pages
-    assert walks[None].traffic.requests == 2
+    for _ in range(2):
+        assert "a2-c12" in warehouse.rows
+        (many,) = warehouse.run(FULL)
+        assert many.traffic.requests == many.pages + 3, "the same where much seems gone"
     assert warehouse.rows.keys() == listed(world)

@@ -296,6 +296,8 @@ class Reader:
 
 def _asked_for(walk: Walk, page: Page) -> Page:
     """The page without the chats that weren't asked for, which are counted."""
+    if (walk.account_id, walk.filters.account_type, walk.filters.unread) == (None, None, None):
+        return page
     unheeded = [walk.filters.unheeded(walk.account_id, chat) for chat in page.sightings]
     walk.unasked.update([name for name in unheeded if name])
     if not any(unheeded):

@@ -81,6 +81,7 @@ class Sync:
                 state.pop("scopes", None)
             landing = Landing(load_id, no_table=standing.no_table, replaces=standing.doubles > 0)
             landing.create_again(standing.dropped)
+            table.filtered = landing.has_steps
             walks = self.plan(read_memories(state, self._scope), window, now, standing)
             reading = Reading(
                 Reader(self._client, spool, _on_page()),

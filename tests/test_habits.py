@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import dlt
+import pyarrow.compute as pc
 import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from postpress_source import PostpressArgumentError, postpress_source
 from postpress_source.sandbox import Sandbox, World, generate_world, serve
-from tests.proof.landed import as_landed, landed_chats
+from tests.proof.landed import as_landed, landed_chats, select
 from tests.proof.test_pipeline import cause_of
 from tests.proof.warehouse import expected_row
 
@@ -43,6 +44,10 @@ def pipeline(tmp_path: Path) -> dlt.Pipeline:
 
 def source(sandbox: Sandbox, **arguments: Any) -> Any:
     return postpress_source("pp_live_of_the_tests", sandbox.url, limit=20, **arguments)
+
+
+def ids(pipeline: dlt.Pipeline) -> set[str]:
+    return {row["id"] for row in select(pipeline, "SELECT id FROM chats")}
 
 
 def is_equal(pipeline: dlt.Pipeline, world: World) -> bool:
@@ -90,3 +95,30 @@ def test_rows_that_were_appended_once_are_one_again_after_a_full_walk(
     pipeline.run(source(sandbox), write_disposition="append")
     pipeline.run(source(sandbox, full_walk_every=FULL))
     assert is_equal(pipeline, world)
+
+
+def test_what_is_gone_goes_past_the_users_filter_and_mask(
+    world: World, sandbox: Sandbox, pipeline: dlt.Pipeline
+) -> None:
+    def few(table: Any) -> Any:
+        if "account_type" not in table.column_names:
+            return table
+        names = table.column_names
+        masked = table.set_column(names.index("extra"), "extra", [["masked"] * table.num_rows])
+        return masked.filter(pc.equal(table["account_type"], kept))
+
+    kept = next(iter(world.accounts.values())).type
+    filtered = source(sandbox, full_walk_every=FULL)
+    filtered.chats.add_map(few)
+    pipeline.run(filtered)
+    of_kept = [chat["id"] for chat in world.relist(account_type=kept)]
+    assert ids(pipeline) == set(of_kept)
+    world.delete_chat(of_kept[5])
+    pipeline.run(filtered)
+    assert ids(pipeline) == set(of_kept) - {of_kept[5]}
+    quiet = source(sandbox)
+    quiet.chats.add_map(few)
+    pipeline.run(quiet)
+    pipeline.run(quiet)
+    kinds = select(pipeline, "SELECT kind FROM chat_walks ORDER BY started_at DESC LIMIT 2")
+    assert [row["kind"] for row in kinds] == ["head", "head"], "rows that are kept out aren't lost"

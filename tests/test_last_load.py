@@ -96,7 +96,7 @@ def test_a_restored_backup_is_brought_up_to_date(
     assert last_walk(pipeline)[0] == "head", "once is enough"
 
 
-@pytest.mark.parametrize("table", ["chats", "chats__folder"])
+@pytest.mark.parametrize("table", ["chats", "chats__folder", "chat_walks", "_dlt_loads"])
 def test_a_table_that_was_dropped_by_hand_comes_back(
     world: World, sandbox: Sandbox, file: Path, table: str
 ) -> None:
@@ -164,4 +164,18 @@ def test_replace_fails_if_an_account_cannot_be_read(
     with pytest.raises(PipelineStepFailed) as failed:
         pipeline.run(source(sandbox, account_id=[well, sick]), write_disposition="replace")
     assert isinstance(cause_of(failed.value), PostpressAccountError)
+    assert is_equal(pipeline, world)
+
+
+def test_the_first_of_two_packages_that_is_lost_is_made_good(
+    world: World, sandbox: Sandbox, file: Path
+) -> None:
+    pipeline = pipeline_into(file)
+    pipeline.run(source(sandbox))
+    for chat in world.chat_ids[:40]:
+        world.receive_message(chat)
+    pipeline.extract(source(sandbox))
+    pipeline.abort_packages()
+    world.receive_message(world.chat_ids[50])
+    pipeline.run(source(sandbox))
     assert is_equal(pipeline, world)

@@ -73,9 +73,9 @@ class Page:
             return cast(Sequence[Chat], self.sightings)
         return decode_chats(self.text)
 
-    def only(self, chat_ids: Collection[str]) -> Page:
-        """The page with these chats alone."""
-        return Page([chat for chat in self.chats if chat.id in chat_ids], self.page_cursor)
+    def without(self, chat_ids: Collection[str]) -> Page:
+        """The page without these chats."""
+        return Page([chat for chat in self.chats if chat.id not in chat_ids], self.page_cursor)
 
 
 class UnreadableError(Exception):

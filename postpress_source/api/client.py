@@ -54,11 +54,16 @@ class RetrySettings:
 
 @dataclass(slots=True)
 class Traffic:
-    """What a walk cost: every attempt, those of them after a failure, and the seconds waited."""
+    """What a walk cost: every attempt, those of them after a failure, and the seconds waited.
+
+    Attributes:
+        cursor_alone: The API took one of its cursors only without the filters.
+    """
 
     requests: int = 0
     retries: int = 0
     waited_seconds: float = 0.0
+    cursor_alone: bool = False
 
     def add(self, other: Traffic) -> None:
         """Count another's, too."""
@@ -104,7 +109,6 @@ class PostpressClient:
         self._closing = threading.Event()
         self._pool = open_pool(self._base_url, connections)
         self._origin = self._pool.connection_from_url(self._base_url)
-        self._cursor_alone = False
         self.answered = False
 
     def close(self) -> None:
@@ -118,7 +122,8 @@ class PostpressClient:
         """One page of `GET /chats`, after as many retries as make sense.
 
         Whether a cursor carries the filters isn't documented, so they go with every page. An API
-        that refuses them beside a cursor, and takes the cursor alone, gets it alone from then on.
+        that refuses them beside a cursor, and takes the cursor alone, gets it alone from then on,
+        in this walk.
 
         Args:
             query: The parameters of the walk's pages.
@@ -135,13 +140,13 @@ class PostpressClient:
         if page_cursor is None:
             return self._get(query, place, traffic)
         alone = {"cursor": page_cursor}
-        if not self._cursor_alone:
+        if not traffic.cursor_alone:
             try:
                 return self._get({**query, **alone}, place, traffic)
             except CursorRefusedError:
                 pass
         answer = self._get(alone, place, traffic)
-        self._cursor_alone = True
+        traffic.cursor_alone = True
         return answer
 
     def _get(self, query: Mapping[str, str], place: Place, traffic: Traffic) -> Page:

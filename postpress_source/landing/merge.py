@@ -30,6 +30,7 @@ from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.schema import Schema
 from dlt.common.schema.typing import TPartialTableSchema
 from dlt.extract import DltResource
+from dlt.extract.items_transform import FilterItem, MapItem, YieldMapItem
 
 from postpress_source.chats.columns import ARRAY_TABLES, LEDGER
 from postpress_source.chats.tables import CHATS as CHATS_ARROW
@@ -42,7 +43,8 @@ _STAGED: Final = "id IN (SELECT id FROM {staging_table})"
 _STAGED_TOMBSTONES: Final = f"id IN (SELECT id FROM {{staging_table}} WHERE extra = '{_TOMBSTONE}')"  # noqa: S608
 _NOTHING: Final = "1 = 0"
 _STRATEGIES: Final = ("cdc", "delete-insert", "upsert")
-_PLAIN_ID: Final = re.compile(r"[\w.@=+/:-]{1,200}", re.ASCII)
+# A colon only behind a word character: elsewhere SQLAlchemy takes it for a bound parameter.
+_PLAIN_ID: Final = re.compile(r"(?:[\w.@=+/-]|(?<=\w):){1,200}", re.ASCII)
 _REFUSES_NUL: Final = frozenset({"postgres", "redshift"})
 """SQL dialects whose text can't hold the character NUL: the load would fail for good."""
 
@@ -61,6 +63,7 @@ class Landing:
     Attributes:
         rows: How many rows were handed over, by table; empty if nothing was.
         appends: Whether they are appended, to tables that didn't exist.
+        has_steps: Whether the user maps or filters what is handed over, tombstones as well.
     """
 
     def __init__(self, load_id: str, *, no_table: bool = False, replaces: bool = False) -> None:
@@ -81,6 +84,7 @@ class Landing:
         )
         self._replaces = replaces
         self._refuses_nul = _refuses_nul()
+        self.has_steps = _has_steps(self._resource)
         self.rows: Counter[str] = Counter()
         self._file_formats = _file_formats(self._resource)
         self._chosen: set[str] = set()
@@ -117,7 +121,7 @@ class Landing:
         dlt compares tables with its schema only when the schema has changed.
         """
         for name in tables:
-            of = {"resource": name} if name == "chats" else {"parent": "chats"}
+            of = {"parent": "chats"} if name in ARRAY_TABLES else {"resource": "chats"}
             _update_table(self._schema, name=name, **of, **{"x-created-again-by": self._load_id})
 
     @property
@@ -134,7 +138,7 @@ class Landing:
     def hand_over_gone(self, chat_ids: Collection[str]) -> Iterator[Any]:
         """The items to yield, last of all, so that these chats are deleted, where `can_delete`."""
         gone = sorted(chat_ids) if self.can_delete else []
-        if gone and self._array_tables:
+        if gone and self._array_tables and not self.has_steps:
             rows = [{"id": chat_id, "extra": _TOMBSTONE} for chat_id in gone]
             yield from self._items(self._split(pa.Table.from_pylist(rows, CHATS_ARROW)))
         # once more: what has been yielded brought the resource's own hints into the schema
@@ -169,6 +173,15 @@ class Landing:
             hints |= {"table_name": table, "create_table_variant": True}
         self._resource.apply_hints(**hints)
 
+    def _selects(self, gone: Sequence[str]) -> str:
+        """The condition that selects the rows of these chats: by their tombstones, or by id."""
+        if self._array_tables and not self.has_steps:
+            return _STAGED_TOMBSTONES
+        quoted = ", ".join(f"'{chat_id}'" for chat_id in gone if _PLAIN_ID.fullmatch(chat_id))
+        # Delta's merge knows both sides' id; BigQuery can't qualify a column by a path.
+        column = "id" if self._array_tables else "{table}.id"
+        return f"{column} IN ({quoted})" if quoted else _NOTHING
+
     def _choose_merge(self, gone: Sequence[str] = ()) -> None:
         if self._disposition != "merge":
             return  # the user's own choice stands
@@ -176,7 +189,7 @@ class Landing:
             hints: dict[str, Any] = {"write_disposition": "append"}
         else:
             strategies = ["delete-insert"] if self._replaces else self._strategies
-            merge = _merge_hints(strategies or (), gone, arrays=self._array_tables)
+            merge = _merge_hints(strategies or (), self._selects(gone), by_sql=self._array_tables)
             hints = {"write_disposition": "merge", **merge}
         _update_table(self._schema, name="chats", resource="chats", **hints)
         disposition = hints["write_disposition"]
@@ -194,33 +207,27 @@ def _refuse_strategy(chosen: Any) -> None:
         )
 
 
-def _merge_hints(
-    strategies: Collection[str], gone: Sequence[str], *, arrays: bool
-) -> dict[str, Any]:
-    """The table hints of the best merge on offer."""
-    if "cdc" in strategies and not arrays:
-        quoted = ", ".join(f"'{chat_id}'" for chat_id in gone if _PLAIN_ID.fullmatch(chat_id))
-        # Delta's merge knows both sides' id
-        return {
-            "x-merge-strategy": "cdc",
-            "x-merge-skip-unchanged-rows": True,
-            "x-merge-destination-scope": f"{{table}}.id IN ({quoted})" if quoted else _NOTHING,
-        }
+def _merge_hints(strategies: Collection[str], gone: str, *, by_sql: bool) -> dict[str, Any]:
+    """The table hints of the best merge on offer. `gone` selects the rows to delete."""
+    skip: dict[str, Any] = {"x-merge-source-filter": _NO_TOMBSTONE} if by_sql else {}
     if "cdc" in strategies:
-        return {
+        return skip | {
             "x-merge-strategy": "cdc",
             "x-merge-skip-unchanged-rows": True,
-            "x-merge-source-filter": _NO_TOMBSTONE,
-            "x-merge-destination-scope": _STAGED_TOMBSTONES,
+            "x-merge-destination-scope": gone,
         }
     if "delete-insert" in strategies:
-        return {
+        return skip | {
             "x-merge-strategy": "delete-insert",
             "x-stage-data-deduplicated": True,
-            "x-merge-source-filter": _NO_TOMBSTONE,
-            "x-merge-destination-scope": _STAGED,
+            "x-merge-destination-scope": f"{_STAGED} OR {gone}",
         }
     return {"x-merge-strategy": "upsert"} if "upsert" in strategies else {}
+
+
+def _has_steps(resource: DltResource) -> bool:
+    steps = resource._pipe.steps  # noqa: SLF001 - there is no public way to see them
+    return any(isinstance(step, FilterItem | MapItem | YieldMapItem) for step in steps)
 
 
 def _capabilities() -> DestinationCapabilitiesContext | None:

@@ -19,15 +19,17 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import dlt
+from dlt.common.configuration import resolve_configuration
 from dlt.common.pipeline import ExtractInfo, LoadInfo
 from dlt.common.schema import Schema
 from dlt.common.storages.exceptions import LoadPackageNotFound
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase
+from dlt.load.configuration import LoaderConfiguration
 from dlt.pipeline.trace import PipelineStepTrace
 
-from postpress_source.chats.columns import ARRAY_TABLES
+from postpress_source.chats.columns import ARRAY_TABLES, LEDGER
 from postpress_source.landing.merge import merge_strategies
 from postpress_source.landing.table import Table
 
@@ -68,9 +70,8 @@ def look(state: dict[str, Any], table: Table, *, may_walk: bool) -> Standing:
         table: The destination's.
         may_walk: Whether the run can be a full walk.
     """
-    last = _look_for(state.get("load"), table)
+    last = _look_for(state.setdefault("loads", []), table)
     if last.lost:
-        state.pop("load", None)
         state.pop("landed", None)
     note = state.get("landed")
     if note is not None and _is_settled(note):
@@ -100,18 +101,22 @@ def look(state: dict[str, Any], table: Table, *, may_walk: bool) -> Standing:
     return replace(standing, walk=walk)
 
 
-def _look_for(load_id: str | None, table: Table) -> Standing:
-    """Whether the destination has all of a load that was handed to dlt; it has, if unknown."""
-    if load_id is None:
-        return Standing()
+def _look_for(loads: list[str], table: Table) -> Standing:
+    """Whether the destination has all of the loads that were handed to dlt; it has, if unknown.
+
+    Those that are known to be there leave the list, but for the last one.
+    """
     pipeline = dlt.current.pipeline()
     extracted = pipeline.list_extracted_load_packages()
-    if load_id in (*extracted, *pipeline.list_normalized_load_packages()):
-        return Standing()  # it is still to be loaded
-    if table.ask(lambda client: _has_load(client, load_id)) is False:
-        return Standing(lost=True)
-    if _has_failed_jobs(pipeline, load_id):
-        return Standing(lost=True)
+    pending = {*extracted, *pipeline.list_normalized_load_packages()}
+    due = [load_id for load_id in loads if load_id not in pending]
+    if not due:
+        return Standing()
+    found = table.ask(lambda client: all(_has_load(client, load_id) for load_id in due))
+    if found is False or any(_has_failed_jobs(pipeline, load_id) for load_id in due):
+        loads.clear()
+        return Standing(lost=True, dropped=("chats",))
+    loads[:] = [load_id for load_id in loads if load_id in pending or load_id == due[-1]]
     dropped = tuple(table.ask(_dropped_tables) or ())
     return Standing(lost=bool(dropped), dropped=dropped)
 
@@ -120,15 +125,19 @@ def _dropped_tables(client: Any) -> list[str]:
     if not isinstance(client, SqlJobClientBase):
         return []
     tables = dlt.current.source_schema().tables
-    return [name for name in _KEYS if name in tables and not client.get_storage_table(name)[0]]
+    names = [name for name in (*_KEYS, LEDGER) if name in tables]
+    return [name for name in names if not client.get_storage_table(name)[0]]
 
 
 def _has_failed_jobs(pipeline: dlt.Pipeline, load_id: str) -> bool:
-    """Whether dlt was told to go on without jobs that failed, and some did."""
+    """Whether dlt was told to go on without jobs that failed, and some did, or may have."""
     try:
         return bool(pipeline.list_failed_jobs_in_package(load_id))
-    except (LoadPackageNotFound, FileNotFoundError):
-        return False  # another machine loaded it
+    except (LoadPackageNotFound, FileNotFoundError):  # another machine loaded it
+        settings = resolve_configuration(
+            LoaderConfiguration(), sections=("load",), accept_partial=True
+        )
+        return not settings.raise_on_failed_jobs
 
 
 def _has_load(client: Any, load_id: str) -> bool:
@@ -160,7 +169,7 @@ def remember_load(state: dict[str, Any], load_id: str, appended: Mapping[str, in
         appended: How many rows each table has now if nobody else writes; empty if unknown.
     """
     note = state.get("landed")
-    state["load"] = load_id
+    state.setdefault("loads", []).append(load_id)
     disposition = dlt.current.resource().compute_table_schema().get("write_disposition")
     if disposition == "append" or "versions" in (note or ()):
         state["landed"] = {"versions": True}  # every one is the user's own wish

@@ -33,6 +33,7 @@ class Table:
     """The table `chats` of the pipeline's destination."""
 
     def __init__(self) -> None:
+        self.filtered = False  # whether the user keeps rows out of it
         self._schema: Schema = dlt.current.source_schema()
 
     def ask(self, question: Callable[[Any], _Answer]) -> _Answer | None:
@@ -66,6 +67,8 @@ class Table:
 
     def has_all(self, chat_ids: Iterable[str]) -> bool | None:
         """Whether there is a row for each of these ids."""
+        if self.filtered:
+            return None
         ids = sorted(set(chat_ids))
         parts = [ids[at : at + _VALUES_A_QUERY] for at in range(0, len(ids), _VALUES_A_QUERY)]
         found = self.ask(lambda client: [_keys(client, {"id": part}) for part in parts])

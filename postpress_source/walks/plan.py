@@ -103,8 +103,6 @@ def _why_full(
     """Why a full walk is due; empty if none is."""
     if memory.full_walk_at is None:
         return "the last walk failed or wasn't complete"
-    if memory.watermark is None:
-        return "no watermark yet"
     if memory.since is not None and (start is None or start < memory.since):
         return f"chats before {memory.since:%Y-%m-%d %H:%M} aren't known"
     if not timedelta(0) <= now - memory.full_walk_at < full_walk_every:

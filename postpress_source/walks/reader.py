@@ -47,6 +47,7 @@ DOUBTFUL: Final = (
     "What was asked for is loaded, nothing is deleted, and the next walk is a full one; if this "
     "persists, report it to PostPress."
 )
+MOST_LEFT_OUT: Final = 10_000
 _MAX_UNANSWERED: Final = 8
 """Accounts that fail while nobody has answered yet; then it is asked whether it is the accounts."""
 
@@ -70,6 +71,7 @@ class Walk:
         newer: How many chats were newer than the plan's watermark.
         accounts: Accounts seen on them, each with its number of chats, repeated ones counted again.
         unasked: Chats that came though a filter, by its name, left them out; they don't land.
+        left_out: The ids of those, up to `MOST_LEFT_OUT`: they are listed somewhere, so not gone.
         repeats: Pages that brought only chats of earlier ones: what they stand for is unknown.
         to_the_end: Whether the whole list was read.
         head: Digest of the pages that the next head walk would read, and of whether they are all.
@@ -96,6 +98,7 @@ class Walk:
     newer: int = 0
     accounts: Counter[str] = field(default_factory=Counter)
     unasked: Counter[str] = field(default_factory=Counter)
+    left_out: set[str] = field(default_factory=set)
     repeats: int = 0
     to_the_end: bool = False
     head: str = ""
@@ -192,8 +195,8 @@ class Reader:
     def _is_the_accounts_own(self, error: PostpressError, walk: Walk) -> bool:
         """Whether others can be read all the same, as far as anyone can tell.
 
-        What is documented to be about the key is. A key that is refused without a word, or a dead
-        API, looks like an account's trouble; it isn't taken for that while nobody has answered.
+        A key that is refused, or a dead API, looks like an account's trouble, too: where it isn't
+        known that others are answered, one request that names no account tells.
         """
         if walk.account_id is None:
             if isinstance(error, PostpressAccountError):
@@ -201,13 +204,12 @@ class Reader:
                 error.args = (str(error),)
             return False
         self._failures += 1
-        if isinstance(error, PostpressAuthError) and documented_error(error.error_type):
-            return False
+        of_key = isinstance(error, PostpressAuthError)
+        if of_key and (documented_error(error.error_type) or not self._client.answered):
+            return not self._is_met_everywhere(error)
         if self._client.answered or isinstance(error, PostpressAccountError):
             return True
-        if isinstance(error, PostpressAuthError) or self._failures >= _MAX_UNANSWERED:
-            return not self._is_met_everywhere(error)
-        return True
+        return self._failures < _MAX_UNANSWERED or not self._is_met_everywhere(error)
 
     def _is_met_everywhere(self, error: PostpressError) -> bool:
         """Whether a request that names no account ends the same way."""
@@ -233,7 +235,8 @@ class Reader:
         self._spool.drop(walk.number)
         walk.number = next(self._numbers)
         walk.progress, walk.pages, walk.chats = Progress(), 0, 0
-        walk.accounts, walk.unasked, walk.newer, walk.repeats = Counter(), Counter(), 0, 0
+        walk.accounts, walk.unasked, walk.left_out = Counter(), Counter(), set()
+        walk.newer = walk.repeats = 0
         self._read_pages(walk)
 
     def _read_pages(self, walk: Walk) -> None:
@@ -253,9 +256,10 @@ class Reader:
             timestamps = self._take(walk, page)
             ids = [sighting.id for sighting in page.sightings]
             if ids:
-                old = len(seen.add(ids)) == len(ids) and self._has_all(walk, ids, pending)
+                # the bitmap may err, though hardly for many pages in a row
+                old = len(seen.add(ids)) == len(ids)
                 in_a_row = in_a_row + 1 if old else 0
-                walk.repeats += old
+                walk.repeats += old and self._has_all(walk, ids, pending)
             pending.append(_asked_for(walk, page))
             if _is_batch(pending):
                 self._spool.add(walk.number, pending)
@@ -302,7 +306,10 @@ def _asked_for(walk: Walk, page: Page) -> Page:
     walk.unasked.update([name for name in unheeded if name])
     if not any(unheeded):
         return page
-    return page.only({c.id for c, name in zip(page.sightings, unheeded, strict=True) if not name})
+    ids = {c.id for c, name in zip(page.sightings, unheeded, strict=True) if name}
+    if len(walk.left_out) < MOST_LEFT_OUT:
+        walk.left_out |= ids
+    return page.without(ids)
 
 
 def _is_batch(pages: Sequence[Page]) -> bool:

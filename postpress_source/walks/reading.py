@@ -25,7 +25,7 @@ from postpress_source.walks.plan import (
     remember,
     remember_failure,
 )
-from postpress_source.walks.reader import Reader, Walk
+from postpress_source.walks.reader import MOST_LEFT_OUT, Reader, Walk
 from postpress_source.walks.spool import Spool
 from postpress_source.walks.watermark import ALL_VISIBLE, Memory
 
@@ -111,7 +111,7 @@ class Reading:
         """Land nothing of a walk that brought what the table has; if it has it."""
         if not walk.unchanged:
             return
-        ids = self._spool.keys(walk.number)["id"].to_pylist()
+        ids = self._spool.keys({walk.number})[walk.number]["id"].to_pylist()
         if self._rows and self._rows.has_all(ids) is False:
             walk.unchanged, walk.rows_lost = False, True
             logger.warning("Rows are missing from the table; a full walk is owed.")
@@ -122,71 +122,38 @@ class Reading:
 
     def _judge(self, walks: Sequence[Walk]) -> None:
         """Give each walk that read accounts whole its verdicts on them."""
-        accounts = {account for walk in walks for account in walk.whole}
-        if not accounts or self._rows is None:
+        whole = [(walk, account) for walk in walks for account in sorted(walk.whole)]
+        left_out = {chat_id for walk in walks for chat_id in walk.left_out}
+        too_many = any(len(walk.left_out) >= MOST_LEFT_OUT for walk in walks)
+        if not whole or self._rows is None or too_many:
             return
-        rows = self._rows.keys(accounts, walks[0].filters.account_type)
+        rows = self._rows.keys({account for _, account in whole}, walks[0].filters.account_type)
         if rows is None:
             return
-        found = [(walk, self._evidence(walk, rows)) for walk in walks if walk.whole]
-        looks = {
-            account: Walk(
-                account,
-                Filters(limit=walk.filters.limit),
-                replace(_SECOND_LOOK, watermark=walk.top),
-                None,
-                walk.started_at,
-            )
-            for walk, evidence in found
-            for account, known in evidence.items()
-            if known.calls_for_second_look
-        }
-        self._run_all(list(looks.values()))
-        for walk, evidence in found:
-            for account, known in evidence.items():
-                look = looks.get(account)
-                second = None if look is None else self._compare(walk, look, known.missing)
-                self._decide(walk, account, replace(known, second_look=second))
-
-    def _evidence(self, walk: Walk, rows: pa.Table) -> dict[str, Evidence]:
-        """By account, what a walk showed of it, beside what the table has of it."""
-        listed = self._spool.keys(walk.number)["id"]
-        mine = rows.filter(pc.is_in(rows["account_id"], pa.array(sorted(walk.whole))))
-        gone = mine.filter(pc.invert(pc.is_in(mine["id"], listed.combine_chunks())))
-        missing: dict[str, set[str]] = {account: set() for account in sorted(walk.whole)}
-        for chat_id, account in zip(
-            *(gone[name].to_pylist() for name in gone.column_names), strict=True
-        ):
-            missing[account].add(chat_id)
-        counts = {c["values"]: c["counts"] for c in pc.value_counts(mine["account_id"]).to_pylist()}
-        before = walk.before.missing
-        return {
-            account: Evidence(
+        listed = self._spool.keys({walk.number for walk, _ in whole})
+        missing = _missing(rows, pa.concat_tables(listed.values()))
+        counts = {c["values"]: c["counts"] for c in pc.value_counts(rows["account_id"]).to_pylist()}
+        found = [
+            Evidence(
                 whole=True,
                 listed=walk.accounts[account],
                 rows=counts.get(account, 0),
-                missing=frozenset(ids),
-                missing_before=before.get(account),
+                missing=frozenset(missing.get(account, set()) - left_out),
+                missing_before=walk.before.missing.get(account),
             )
-            for account, ids in missing.items()
-        }
-
-    def _compare(self, walk: Walk, look: Walk, missing: frozenset[str]) -> SecondLook | None:
-        """What a second look showed of an account; it lands nothing."""
-        walk.traffic.add(look.traffic)
-        self._spool.drop(look.number)
-        if look.error and look.account_id:
-            walk.sick.add(look.account_id)
-        if look.error or not look.to_the_end:
-            return None
-        first, second = self._spool.keys(walk.number), self._spool.keys(look.number)
-        mine = first.filter(pc.equal(first["account_id"], look.account_id))["id"]
-        found = second["id"].combine_chunks()
-        lost = pc.sum(pc.invert(pc.is_in(mine, found))).as_py() or 0
-        seen = missing.intersection(found.to_pylist())
-        # in another order than newest first a chat that becomes active moves nowhere in particular
-        restless = look.progress.newest_first and look.newer >= max(1, look.first_page)
-        return SecondLook(listed=seen, lost=lost, restless=restless)
+            for walk, account in whole
+        ]
+        asked = zip(whole, found, strict=True)
+        looks = [_look(*of) if known.calls_for_second_look else None for of, known in asked]
+        self._run_all([look for look in looks if look])
+        again = self._spool.keys({look.number for look in looks if look})
+        for (walk, account), known, look in zip(whole, found, looks, strict=True):
+            second = None
+            if look is not None:
+                walk.traffic.add(look.traffic)
+                self._spool.drop(look.number)  # it lands nothing
+                second = _compare(walk, listed[walk.number], look, again[look.number], known)
+            self._decide(walk, account, replace(known, second_look=second))
 
     def _decide(self, walk: Walk, account: str, evidence: Evidence) -> None:
         verdict = judge(evidence)
@@ -199,6 +166,42 @@ class Reading:
                 len(verdict.kept),
                 evidence.rows,
             )
+
+
+def _missing(rows: pa.Table, listed: pa.Table) -> dict[str, set[str]]:
+    """By account, the ids of rows that aren't listed."""
+    gone = rows.filter(pc.invert(pc.is_in(rows["id"], listed["id"].combine_chunks())))
+    missing: dict[str, set[str]] = {}
+    pairs = zip(gone["account_id"].to_pylist(), gone["id"].to_pylist(), strict=True)
+    for account, chat_id in pairs:
+        missing.setdefault(account, set()).add(chat_id)
+    return missing
+
+
+def _look(walk: Walk, account: str) -> Walk:
+    """A second look at an account that a walk has read.
+
+    With other pages: a chat that the API skips between two pages would be skipped again.
+    """
+    plan = replace(_SECOND_LOOK, watermark=walk.top)
+    filters = Filters(limit=max(1, walk.filters.limit * 2 // 3))
+    return Walk(account, filters, plan, None, walk.started_at)
+
+
+def _compare(
+    walk: Walk, listed: pa.Table, look: Walk, again: pa.Table, known: Evidence
+) -> SecondLook | None:
+    """What a second look showed of an account; None if it couldn't be read."""
+    if look.error and look.account_id:
+        walk.sick.add(look.account_id)
+    if look.error or not look.to_the_end:
+        return None
+    found = again["id"].combine_chunks()
+    mine = listed.filter(pc.equal(listed["account_id"], look.account_id))["id"]
+    lost = pc.sum(pc.invert(pc.is_in(mine, found))).as_py() or 0
+    # in another order than newest first a chat that becomes active moves nowhere in particular
+    restless = look.progress.newest_first and look.newer >= max(1, look.first_page)
+    return SecondLook(known.missing.intersection(found.to_pylist()), lost, restless)
 
 
 def _walks_beside(walk: Walk) -> list[Walk]:

@@ -101,19 +101,21 @@ class Spool:
         """Those of the ids that a walk has added; others may go on adding."""
         wanted = pa.array(sorted(chat_ids), TEXT)
         with self._lock:
-            rows = [row for batch in self._of(walk) for row in _rows_of(batch, wanted)]
+            self._adding.result()
+            mine = (batch for _, of, batch in self._batches() if of == walk)
+            rows = [row for batch in mine for row in _rows_of(batch, wanted)]
             self._file.seek(0, os.SEEK_END)
         return {chat_id for chat_id, _ in rows}
 
-    def keys(self, walk: int) -> pa.Table:
-        """`id` and `account_id` of all that a walk has added, when no walk is running."""
-        batches = [batch.select(KEYS.names) for batch in self._of(walk)]
-        self._file.seek(0, os.SEEK_END)
-        return pa.Table.from_batches(batches, KEYS)
-
-    def _of(self, walk: int) -> Iterator[pa.RecordBatch]:
+    def keys(self, walks: Collection[int]) -> dict[int, pa.Table]:
+        """By walk, `id` and `account_id` of all that it has added, when no walk is running."""
+        batches: dict[int, list[pa.RecordBatch]] = {walk: [] for walk in walks}
         self._adding.result()
-        return (batch for _, of, batch in self._batches() if of == walk)
+        for _, walk, batch in self._batches():
+            if walk in batches:
+                batches[walk].append(batch.select(KEYS.names))
+        self._file.seek(0, os.SEEK_END)
+        return {walk: pa.Table.from_batches(parts, KEYS) for walk, parts in batches.items()}
 
     def tables(self) -> Iterator[pa.Table]:
         """All chats that weren't dropped, each id once, as last added; `TABLE_BYTES` or so a table.

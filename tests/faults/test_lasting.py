@@ -299,16 +299,16 @@ def test_a_sick_account_is_skipped_and_the_others_land(
     assert inbox.ids() == inbox.listed()
 
 
-def test_a_key_refused_for_one_account_ends_the_run(inbox: Inbox) -> None:
-    inbox.sandbox.faults.add(
-        Fault(
-            account_id=accounts_of(inbox)[0],
-            status=401,
-            body=flat("errors/invalid_credentials", 401),
-            times=None,
-        )
-    )
-    assert type(inbox.fail(account_id=accounts_of(inbox))) is PostpressAuthError
+def test_a_key_refused_for_one_account_costs_that_account_and_for_all_the_run(
+    inbox: Inbox,
+) -> None:
+    sick, well = accounts_of(inbox)
+    body = flat("errors/invalid_credentials", 401)
+    inbox.sandbox.faults.add(Fault(account_id=sick, status=401, body=body, times=None))
+    inbox.run(account_id=[sick, well])
+    assert inbox.query("SELECT DISTINCT account_id FROM chats") == [(well,)]
+    inbox.sandbox.faults.add(Fault(status=401, body=body, times=None))
+    assert type(inbox.fail(account_id=[sick, well])) is PostpressAuthError
 
 
 def test_if_every_account_is_sick_the_run_fails(inbox: Inbox) -> None:
@@ -320,17 +320,16 @@ def test_if_every_account_is_sick_the_run_fails(inbox: Inbox) -> None:
         assert account in str(error)
 
 
-def test_one_account_that_is_down_ends_the_run_without_waiting_for_the_others(
+def test_a_key_that_is_refused_ends_the_run_without_waiting_for_accounts_that_are_down(
     inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RUNTIME__REQUEST_BACKOFF_FACTOR", "600")  # the other account waits long
-    well, sick = accounts_of(inbox)
-    inbox.sandbox.faults.add(Fault(account_id=well, status=503, times=None))
-    inbox.sandbox.faults.add(
-        Fault(account_id=sick, status=401, body=flat("errors/invalid_credentials", 401), times=None)
-    )
+    down, other = accounts_of(inbox)
+    inbox.sandbox.faults.add(Fault(account_id=down, status=503, times=None))
+    body = flat("errors/invalid_credentials", 401)
+    inbox.sandbox.faults.add(Fault(status=401, body=body, times=None))
     start = time.monotonic()
-    assert type(inbox.fail(account_id=[well, sick])) is PostpressAuthError
+    assert type(inbox.fail(account_id=[down, other])) is PostpressAuthError
     assert time.monotonic() - start < 150, "300 s, halved at most by jitter, are waited otherwise"
 
 

@@ -105,12 +105,12 @@ MUTANTS: Final = (
         test_complete.test_what_a_start_date_left_out_lands_when_it_is_asked_for,
     ),
     Mutant(
-        "walks.reading:Reading._judge",
+        "walks.reading:_look",
         "Filters(limit=walk.filters.limit)",
         "walk.filters",
         test_kept.test_a_full_walk_of_one_type_deletes_no_chat_of_another_type_or_of_none,
     ),
-    Mutant("walks.reading:Reading._compare", "not look.to_the_end", "True"),
+    Mutant("walks.reading:_compare", "not look.to_the_end", "True"),
     # --- I2: complete ------------------------------------------------------------------------
     Mutant("walks.reader:Walk.complete", " and not self.unasked", ""),
     Mutant("arguments:Filters.unheeded", "chat.account_id != account_id", "False"),
@@ -126,7 +126,7 @@ MUTANTS: Final = (
         ),
     ),
     Mutant("walks.reader:Reader._has_all", "not others or ", "not others and "),
-    Mutant("walks.reader:Reader._read_pages", "walk.repeats += old", "pass"),
+    Mutant("walks.reader:Reader._read_pages", "walk.repeats += old and", "old and"),
     Mutant(
         "walks.reader:Reader._read_restarting",
         "walk.doubt if walk.repeats else",

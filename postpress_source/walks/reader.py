@@ -247,11 +247,11 @@ class Reader:
                 query, page_cursor, page=walk.pages + 1, traffic=walk.traffic
             )
             if not walk.progress.below_head:
-                digest.update(page.text or msgspec.json.encode(page.sightings))
+                digest.update(page.text or msgspec.json.encode(page.chats))
                 digest.update(b"" if page.page_cursor else b"end")
                 digested += 1
             timestamps = self._take(walk, page)
-            ids = [sighting.id for sighting in page.sightings]
+            ids = [chat.id for chat in page.chats]
             if ids:
                 old = len(seen.add(ids)) == len(ids) and self._has_all(walk, ids, pending)
                 in_a_row = in_a_row + 1 if old else 0
@@ -274,22 +274,22 @@ class Reader:
 
     def _take(self, walk: Walk, page: Page) -> Sequence[datetime | None]:
         """Count a page and observe it; returns its timestamps."""
-        timestamps = [sighting.timestamp for sighting in page.sightings]
+        timestamps = [chat.timestamp for chat in page.chats]
         walk.pages += 1
-        walk.chats += len(page.sightings)
-        walk.accounts.update([chat.account_id for chat in page.sightings if chat.account_id])
+        walk.chats += len(page.chats)
+        walk.accounts.update([chat.account_id for chat in page.chats if chat.account_id])
         walk.progress = observe(walk.progress, timestamps, walk.plan, walk.started_at)
         if walk.pages == 1:
             walk.first_page, newest = walk.chats, walk.progress.newest
             walk.top = min(newest, walk.started_at) if newest else None
         if (known := walk.plan.watermark) is not None:
             walk.newer += sum(at > known for at in timestamps if at is not None)
-        self._on_page(len(page.sightings))
+        self._on_page(len(page.chats))
         return timestamps
 
     def _has_all(self, walk: Walk, ids: Sequence[str], pending: Sequence[Page]) -> bool:
         """Whether the walk has met every one of these chats before."""
-        waiting = {sighting.id for page in pending for sighting in page.sightings}
+        waiting = {chat.id for page in pending for chat in page.chats}
         others = set(ids) - waiting
         return not others or others <= self._spool.find(walk.number, others)
 
@@ -298,16 +298,16 @@ def _asked_for(walk: Walk, page: Page) -> Page:
     """The page without the chats that weren't asked for, which are counted."""
     if (walk.account_id, walk.filters.account_type, walk.filters.unread) == (None, None, None):
         return page
-    unheeded = [walk.filters.unheeded(walk.account_id, chat) for chat in page.sightings]
+    unheeded = [walk.filters.unheeded(walk.account_id, chat) for chat in page.chats]
     walk.unasked.update([name for name in unheeded if name])
     if not any(unheeded):
         return page
-    return page.only({c.id for c, name in zip(page.sightings, unheeded, strict=True) if not name})
+    return page.only({c.id for c, name in zip(page.chats, unheeded, strict=True) if not name})
 
 
 def _is_batch(pages: Sequence[Page]) -> bool:
     """Whether there is enough to convert at once, in chats or in bytes."""
-    chats = sum(len(page.sightings) for page in pages)
+    chats = sum(len(page.chats) for page in pages)
     return chats >= _BATCH_CHATS or sum(len(page.text or b"") for page in pages) >= _BATCH_BYTES
 
 

@@ -66,23 +66,26 @@ def read_any(record: Any) -> Chat:
     """
     if not isinstance(record, dict) or not isinstance(record.get("id"), str) or not record["id"]:
         raise MissingIdError
-    left = dict(record)
-    if left.get("object") == "Chat":
-        del left["object"]
     columns: dict[str, Any] = {}
-    for name, api_name, fit in _FITTED:
-        value = left.get(api_name)
-        if value is not None:
-            columns[name] = fitted = fit(value)
-            if not _says_all(fitted, value):
+    left: dict[str, Any] = {}
+    for key, value in record.items():
+        if key in _FITTED:
+            name, fit = _FITTED[key]
+            fitted = None if value is None else fit(value)
+            columns[name] = fitted
+            if fitted is value or _says_all(fitted, value):
                 continue
-        left.pop(api_name, None)
+        elif key == "object" and value == "Chat":
+            continue
+        left[key] = value
     return OddChat(**columns, extra=_encode(left).decode() if left else None)
 
 
 def _says_all(fitted: Any, value: Any) -> bool:
     """Whether a column says what the API did; not so a flag of 2, or a list with a number in it."""
-    return fitted == value or isinstance(fitted, datetime) or str(fitted) == value
+    if fitted is None:
+        return False
+    return isinstance(fitted, datetime) or fitted == value or str(fitted) == value
 
 
 def _text(value: Any) -> str | None:
@@ -138,7 +141,7 @@ _FIT: Final[dict[Any, Callable[[Any], Any]]] = {
     Mute: _mute,
 }
 """A value that isn't null as its column takes it, None if it doesn't."""
-_FITTED: Final = [(field.name, field.api_name, _FIT[field.type]) for field in FIELDS]
+_FITTED: Final = {field.api_name: (field.name, _FIT[field.type]) for field in FIELDS}
 
 
 def loads(body: bytes) -> Any:

@@ -133,6 +133,11 @@ def test_a_whole_number_written_as_a_text_fits_its_column() -> None:
             {},
         ),
         ({"type": True}, {"type": None}, {"type": True}),
+        (
+            {"type": "None", "timestamp": "None"},
+            {"type": None},
+            {"type": "None", "timestamp": "None"},
+        ),
         ({"archived": 2}, {"archived": 1}, {"archived": 2}),
         (
             {"timestamp": "2026-05-17t09:42:11z"},

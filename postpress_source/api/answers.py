@@ -40,7 +40,7 @@ from postpress_source.errors import (
 
 _CLIP: Final = 160
 _PART_OF_WORD: Final = re.compile(r"[\w.+/=-]*$")
-_JSON_BEGINS: Final = (b"{", b"[", b'"')
+_OF_JSON: Final = (b"{", b"[", b'"')
 _ENVELOPES: Final = (("items", "cursor"), ("data", "next_cursor"))
 
 
@@ -257,8 +257,9 @@ def _error_body(body: bytes) -> dict[str, str | None]:
 
 
 def _words_of(body: bytes) -> str | None:
-    """What a body says that is no error of the API's: a proxy's text, but never JSON's values."""
-    if body.lstrip()[:1] in _JSON_BEGINS:
+    """What a body says that is no error of the API's: a proxy's text, but nothing of JSON's."""
+    is_markup = body.lstrip().startswith(b"<")
+    if not is_markup and any(sign in body for sign in _OF_JSON):
         return f"The body is no error body ({_mark(body)})"
     return clip(body) or None
 

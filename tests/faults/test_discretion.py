@@ -33,19 +33,27 @@ def test_an_error_says_nothing_of_people(name: str, caplog: pytest.LogCaptureFix
     body = TELLTALES[name].encode("latin-1")
     with pytest.raises((PostpressError, UnreadableError)) as caught:
         decode_page(body, HERE)
-    refused: list[BaseException] = [
-        caught.value,
-        error_of(500, body, HERE),
-        error_of(503, body[:-4], HERE),
+    refused: list[BaseException] = [caught.value]
+    bodies = [
+        body,
+        body[:-4],
+        b"\xef\xbb\xbf" + body[:-4],
+        body.decode("latin-1").encode("utf-16")[:-4],
     ]
+    refused += [error_of(503, shown, HERE) for shown in bodies]
     while refused:
         error = refused.pop()
-        told = f"{error!r} {error} {vars(error)} {caplog.text}"
+        told = f"{error!r} {error} {vars(error)} {caplog.text}".replace(" ", "")
         assert "Jane" not in told
         assert "900123" not in told
         refused += [linked for linked in (error.__cause__, error.__context__) if linked]
         if isinstance(error, UnreadableError):
             refused.append(error.lasting)
+
+
+@pytest.mark.parametrize("body", [b"upstream connect error", b'<h1 class="x">502 Bad Gateway</h1>'])
+def test_what_a_proxy_says_is_told(body: bytes) -> None:
+    assert error_of(502, body, HERE).detail == body.decode()
 
 
 def test_an_error_says_enough_to_find_the_record() -> None:

@@ -13,7 +13,7 @@ from urllib.parse import urlencode, urlsplit
 import msgspec
 
 from postpress_source.api.transport import ApiKey
-from postpress_source.chats.records import Sighting
+from postpress_source.chats.fields import Chat
 from postpress_source.errors import PostpressArgumentError
 
 if TYPE_CHECKING:  # the command line starts without dlt
@@ -68,7 +68,7 @@ class Filters:
         """Whether a walk to the end lists all chats, of the type asked for, of the accounts."""
         return self.unread is None and self.before is None and self.after is None
 
-    def unheeded(self, account_id: str | None, chat: Sighting) -> str | None:
+    def unheeded(self, account_id: str | None, chat: Chat) -> str | None:
         """The filter that a listed chat shows not to be heeded; None if the chat was asked for.
 
         What `before` and `after` compare is unknown, so no chat can contradict them; nor can a

@@ -23,9 +23,10 @@ from postpress_source.landing.merge import Landing
 from postpress_source.landing.repair import Standing, look, remember_load
 from postpress_source.landing.table import Table
 from postpress_source.walks.plan import Plan, plan_backfill, plan_full_walk, plan_walk
-from postpress_source.walks.reader import OnPage, Reader, Walk
+from postpress_source.walks.reader import OnPage, Reader
 from postpress_source.walks.reading import Reading, memories_after
 from postpress_source.walks.spool import Spool
+from postpress_source.walks.walk import Walk
 from postpress_source.walks.watermark import (
     ALL_VISIBLE,
     Memory,

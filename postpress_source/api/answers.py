@@ -15,19 +15,18 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from hashlib import sha256
+from typing import Any, Final
 
 import msgspec
 
+from postpress_source.chats.fields import Chat
 from postpress_source.chats.records import (
     DECODING_ERRORS,
-    Chat,
     MissingIdError,
-    Sighting,
-    decode_chats,
     loads,
-    see,
-    to_chat,
+    read_any,
+    read_documented,
 )
 from postpress_source.errors import (
     PostpressAccountError,
@@ -41,6 +40,7 @@ from postpress_source.errors import (
 
 _CLIP: Final = 160
 _PART_OF_WORD: Final = re.compile(r"[\w.+/=-]*$")
+_OF_JSON: Final = (b"{", b"[", b'"')
 _ENVELOPES: Final = (("items", "cursor"), ("data", "next_cursor"))
 
 
@@ -57,21 +57,14 @@ class Page:
     """One page of the list.
 
     Attributes:
-        sightings: Of its chats, in list order; whole chats if there is no text.
+        chats: Its chats, in list order.
         page_cursor: The token of the next page, None: this is the last one.
-        text: Its records, a JSON array, as they came; None if they had to be fitted.
+        text: Its records, a JSON array, as they came; None if a value wasn't documented.
     """
 
-    sightings: Sequence[Sighting]
+    chats: Sequence[Chat] = field(repr=False)
     page_cursor: str | None
     text: bytes | None = field(default=None, repr=False)
-
-    @property
-    def chats(self) -> Sequence[Chat]:
-        """Its chats in list order, decoded anew each time."""
-        if self.text is None:
-            return cast(Sequence[Chat], self.sightings)
-        return decode_chats(self.text)
 
     def without(self, chat_ids: Collection[str]) -> Page:
         """The page without these chats."""
@@ -122,9 +115,9 @@ def decode_page(body: bytes, place: Place) -> Page:
         except DECODING_ERRORS:
             continue
         text = bytes(envelope.records)
-        sightings = see(text) if _is_plain(envelope) else None
-        if sightings is not None:
-            return Page(sightings, _cursor(envelope.page_cursor, place), text)
+        chats = read_documented(text) if _is_plain(envelope) else None
+        if chats is not None:
+            return Page(chats, _cursor(envelope.page_cursor, place), text)
     return _decode_leniently(body, place)
 
 
@@ -136,7 +129,7 @@ def _is_plain(envelope: _Items | _Data) -> bool:
 def _decode_leniently(body: bytes, place: Place) -> Page:
     envelope = _loads(body, place)
     if not isinstance(envelope, dict):
-        raise _contract(f"The answer is {_kind(envelope)}, not an object: {clip(body)}", place)
+        raise _contract(f"The answer is {_kind(envelope)}, not an object ({_mark(body)})", place)
     if _is_error(envelope):
         raise error_of(200, body, place)
     found = [keys for keys in _ENVELOPES if isinstance(envelope.get(keys[0]), list)]
@@ -166,22 +159,27 @@ def _loads(body: bytes, place: Place) -> Any:
     try:
         return loads(body)
     except ValueError as error:
-        summary = f"The answer is not JSON ({error}): {clip(body)}"
+        summary = f"The answer is not JSON ({_mark(body)}): {error}"
     raise UnreadableError(_contract(summary, place))
 
 
 def _chat(record: Any, index: int, place: Place) -> Chat:
     try:
-        return to_chat(record)
+        return read_any(record)
     except MissingIdError:
         pass
-    raise _contract(f"Record {index} of the page has no id: {clip(repr(record))}", place)
+    mark = _mark(msgspec.json.encode(record))
+    if not isinstance(record, dict):
+        raise _contract(f"Record {index} of the page is {_kind(record)} ({mark})", place)
+    fields = clip(", ".join(record)) or "none"
+    raise _contract(f"Record {index} of the page has no id ({mark}); its fields: {fields}", place)
 
 
 def _cursor(value: Any, place: Place) -> str | None:
     if value is None or (isinstance(value, str) and value):
         return value
-    raise _contract(f"The cursor is {clip(repr(value))}, neither a text nor null", place)
+    kind = "an empty text" if value == "" else f"{_kind(value)}, neither a text nor null"
+    raise _contract(f"The cursor is {kind}", place)
 
 
 def _contract(summary: str, place: Place) -> PostpressContractError:
@@ -235,12 +233,12 @@ def _summary(cls: type[PostpressError], status: int, location: str, place: Place
 
 
 def _error_body(body: bytes) -> dict[str, str | None]:
-    """`error_type`, `title`, `detail`, `instance` of any error body; a clipped text of HTML."""
+    """`error_type`, `title`, `detail`, `instance` of any error body; what a proxy says instead."""
     said: Any = None
     try:
         said = loads(body)
     except ValueError:
-        return {"detail": clip(body) or None}
+        return {"detail": _words_of(body)}
     if isinstance(said, dict) and isinstance(said.get("error"), dict):
         nested = said["error"]
         said = {
@@ -249,11 +247,26 @@ def _error_body(body: bytes) -> dict[str, str | None]:
             "instance": nested.get("request_id"),
         }
     if not isinstance(said, dict):
-        return {"detail": clip(body) or None}
+        return {"detail": _words_of(body)}
     keys = {"error_type": "type", "title": "title", "detail": "detail", "instance": "instance"}
     return {
-        name: clip(str(said[key])) for name, key in keys.items() if said.get(key) not in (None, "")
+        name: clip(str(said[key]))
+        for name, key in keys.items()
+        if isinstance(said.get(key), str | int | float) and said[key] != ""
     }
+
+
+def _words_of(body: bytes) -> str | None:
+    """What a body says that is no error of the API's: a proxy's text, but nothing of JSON's."""
+    is_markup = body.lstrip().startswith(b"<")
+    if not is_markup and any(sign in body for sign in _OF_JSON):
+        return f"The body is no error body ({_mark(body)})"
+    return clip(body) or None
+
+
+def _mark(body: bytes) -> str:
+    """What tells a body from others, without what it says: people's data stay out of messages."""
+    return f"{len(body):,} bytes, sha256 {sha256(body).hexdigest()[:12]}"
 
 
 def clip(text: str | bytes) -> str:

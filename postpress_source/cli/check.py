@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from postpress_source.arguments import Filters
-from postpress_source.chats.records import Chat
+from postpress_source.chats.fields import Chat
 from postpress_source.cli import warehouse
 from postpress_source.cli.choice import Choice
 from postpress_source.cli.failures import ExitCode, failure_of

@@ -15,7 +15,8 @@ from typing import Any, Final
 from postpress_source.api.answers import Page, Place
 from postpress_source.api.client import PostpressClient, RetrySettings, Traffic
 from postpress_source.arguments import Filters, api_instant
-from postpress_source.chats.records import Chat, loads
+from postpress_source.chats.fields import Chat
+from postpress_source.chats.records import loads
 
 _PATIENCE: Final = RetrySettings(timeout=30.0, max_attempts=3, max_delay=10.0)
 _LIMIT_HEADERS: Final = ("retry-after", "x-ratelimit-", "ratelimit")

@@ -6,7 +6,6 @@ import itertools
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Final
@@ -15,7 +14,6 @@ import msgspec
 
 from postpress_source.api.answers import Page
 from postpress_source.api.client import CHATS_PATH, PostpressClient, Traffic
-from postpress_source.arguments import Filters
 from postpress_source.errors import (
     CursorRefusedError,
     PostpressAccountError,
@@ -24,129 +22,27 @@ from postpress_source.errors import (
     PostpressError,
     documented_error,
 )
-from postpress_source.walks.gone import Verdict
 from postpress_source.walks.plan import (
     MAX_EMPTY_PAGES,
     MAX_PAGES_WITHOUT_NEWS,
     Kind,
-    Plan,
     Progress,
-    kind_of,
     may_stop,
     observe,
 )
 from postpress_source.walks.spool import SeenIds, Spool
-from postpress_source.walks.watermark import Memory
+from postpress_source.walks.walk import DOUBTFUL, NOTHING_LISTED, Walk
 
 logger = logging.getLogger("postpress_source")
 
 _BATCH_CHATS: Final = 2_000
 _BATCH_BYTES: Final = 4 * 2**20
-NOTHING_LISTED: Final = "No chat is listed: check the account's id, and that it is connected."
-DOUBTFUL: Final = (
-    "What was asked for is loaded, nothing is deleted, and the next walk is a full one; if this "
-    "persists, report it to PostPress."
-)
 MOST_LEFT_OUT: Final = 10_000
 _MAX_UNANSWERED: Final = 8
 """Accounts that fail while nobody has answered yet; then it is asked whether it is the accounts."""
 
 OnPage = Callable[[int], None]
 """Told of each page read, with its number of chats; called from the walk's thread."""
-
-
-@dataclass(slots=True)
-class Walk:
-    """A walk: what it was to do, what it did, and, if its account couldn't be read, why.
-
-    Attributes:
-        account_id: The account it is about, None for all visible ones.
-        filters: What it asks for besides.
-        memory: What was remembered before it.
-        number: Its place in the spool.
-        pages: Pages read, those of a restarted attempt not counted.
-        chats: Chats on those pages, repeated ones counted again.
-        first_page: How many of them the first page had.
-        top: The newest timestamp on it, never later than the walk's start.
-        newer: How many chats were newer than the plan's watermark.
-        accounts: Accounts seen on them, each with its number of chats, repeated ones counted again.
-        unasked: Chats that came though a filter, by its name, left them out; they don't land.
-        left_out: The ids of those, up to `MOST_LEFT_OUT`: they are listed somewhere, so not gone.
-        repeats: Pages that brought only chats of earlier ones: what they stand for is unknown.
-        to_the_end: Whether the whole list was read.
-        head: Digest of the pages that the next head walk would read, and of whether they are all.
-        unchanged: A head walk, and everything it read is, to the letter, what the last run landed.
-        rows_lost: The table lacks rows that it had.
-        verdicts: What was found missing, by account; empty if nothing was looked for.
-        sick: Accounts that it listed and that couldn't be read when they were looked at again.
-        error: Why the account was skipped, None if it wasn't.
-    """
-
-    account_id: str | None
-    filters: Filters
-    plan: Plan
-    memory: Memory | None
-    started_at: datetime
-    finished_at: datetime | None = None
-    number: int = -1
-    progress: Progress = field(default_factory=Progress)
-    traffic: Traffic = field(default_factory=Traffic)
-    pages: int = 0
-    chats: int = 0
-    first_page: int = 0
-    top: datetime | None = None
-    newer: int = 0
-    accounts: Counter[str] = field(default_factory=Counter)
-    unasked: Counter[str] = field(default_factory=Counter)
-    left_out: set[str] = field(default_factory=set)
-    repeats: int = 0
-    to_the_end: bool = False
-    head: str = ""
-    unchanged: bool = False
-    rows_lost: bool = False
-    verdicts: dict[str, Verdict] = field(default_factory=dict)
-    sick: set[str] = field(default_factory=set)
-    error: PostpressError | None = None
-
-    @property
-    def kind(self) -> Kind:
-        """What it turned out to be."""
-        return kind_of(self.plan, self.progress)
-
-    @property
-    def before(self) -> Memory:
-        """What was remembered before it; nothing if nothing was."""
-        return self.memory or Memory()
-
-    @property
-    def complete(self) -> bool:
-        """Whether it is known that it read all that it had to."""
-        return self.error is None and not self.doubt
-
-    @property
-    def doubt(self) -> str:
-        """Why it can't be known that all was read that had to be; no values. Empty: it can."""
-        doubts = []
-        if self.unasked:
-            filters = ", ".join(sorted(self.unasked))
-            count = sum(self.unasked.values())
-            doubts.append(
-                f"{count:,} of {self.chats:,} chats listed aren't what was asked for by {filters}; "
-                "they were left out."
-            )
-        if self.repeats:
-            doubts.append(f"{self.repeats} of {self.pages:,} pages brought only chats of others.")
-        return " ".join(doubts)
-
-    @property
-    def whole(self) -> frozenset[str]:
-        """Accounts that it listed some of, and of which it listed all that there is.
-
-        Not what a filter leaves out, and not under `account_type` those of another type.
-        """
-        full = self.kind is Kind.FULL and self.to_the_end and self.complete
-        whole = full and self.filters.lists_whole_accounts and self.plan.since is None
-        return frozenset(self.accounts) if whole else frozenset()
 
 
 class Reader:
@@ -250,11 +146,11 @@ class Reader:
                 query, page_cursor, page=walk.pages + 1, traffic=walk.traffic
             )
             if not walk.progress.below_head:
-                digest.update(page.text or msgspec.json.encode(page.sightings))
+                digest.update(page.text or msgspec.json.encode(page.chats))
                 digest.update(b"" if page.page_cursor else b"end")
                 digested += 1
             timestamps = self._take(walk, page)
-            ids = [sighting.id for sighting in page.sightings]
+            ids = [chat.id for chat in page.chats]
             if ids:
                 # the bitmap may err, though hardly for many pages in a row
                 old = len(seen.add(ids)) == len(ids)
@@ -278,22 +174,22 @@ class Reader:
 
     def _take(self, walk: Walk, page: Page) -> Sequence[datetime | None]:
         """Count a page and observe it; returns its timestamps."""
-        timestamps = [sighting.timestamp for sighting in page.sightings]
+        timestamps = [chat.timestamp for chat in page.chats]
         walk.pages += 1
-        walk.chats += len(page.sightings)
-        walk.accounts.update([chat.account_id for chat in page.sightings if chat.account_id])
+        walk.chats += len(page.chats)
+        walk.accounts.update([chat.account_id for chat in page.chats if chat.account_id])
         walk.progress = observe(walk.progress, timestamps, walk.plan, walk.started_at)
         if walk.pages == 1:
             walk.first_page, newest = walk.chats, walk.progress.newest
             walk.top = min(newest, walk.started_at) if newest else None
         if (known := walk.plan.watermark) is not None:
             walk.newer += sum(at > known for at in timestamps if at is not None)
-        self._on_page(len(page.sightings))
+        self._on_page(len(page.chats))
         return timestamps
 
     def _has_all(self, walk: Walk, ids: Sequence[str], pending: Sequence[Page]) -> bool:
         """Whether the walk has met every one of these chats before."""
-        waiting = {sighting.id for page in pending for sighting in page.sightings}
+        waiting = {chat.id for page in pending for chat in page.chats}
         others = set(ids) - waiting
         return not others or others <= self._spool.find(walk.number, others)
 
@@ -302,11 +198,11 @@ def _asked_for(walk: Walk, page: Page) -> Page:
     """The page without the chats that weren't asked for, which are counted."""
     if (walk.account_id, walk.filters.account_type, walk.filters.unread) == (None, None, None):
         return page
-    unheeded = [walk.filters.unheeded(walk.account_id, chat) for chat in page.sightings]
+    unheeded = [walk.filters.unheeded(walk.account_id, chat) for chat in page.chats]
     walk.unasked.update([name for name in unheeded if name])
     if not any(unheeded):
         return page
-    ids = {c.id for c, name in zip(page.sightings, unheeded, strict=True) if name}
+    ids = {c.id for c, name in zip(page.chats, unheeded, strict=True) if name}
     if len(walk.left_out) < MOST_LEFT_OUT:
         walk.left_out |= ids
     return page.without(ids)
@@ -314,7 +210,7 @@ def _asked_for(walk: Walk, page: Page) -> Page:
 
 def _is_batch(pages: Sequence[Page]) -> bool:
     """Whether there is enough to convert at once, in chats or in bytes."""
-    chats = sum(len(page.sightings) for page in pages)
+    chats = sum(len(page.chats) for page in pages)
     return chats >= _BATCH_CHATS or sum(len(page.text or b"") for page in pages) >= _BATCH_BYTES
 
 

@@ -25,8 +25,9 @@ from postpress_source.walks.plan import (
     remember,
     remember_failure,
 )
-from postpress_source.walks.reader import MOST_LEFT_OUT, Reader, Walk
+from postpress_source.walks.reader import MOST_LEFT_OUT, Reader
 from postpress_source.walks.spool import Spool
+from postpress_source.walks.walk import Walk
 from postpress_source.walks.watermark import ALL_VISIBLE, Memory
 
 logger = logging.getLogger("postpress_source")

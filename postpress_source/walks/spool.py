@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from postpress_source.api.answers import Page
-from postpress_source.chats.tables import CHATS, TEXT, parse_batch, to_batch
+from postpress_source.chats.tables import CHATS, TEXT, to_batch
 
 TABLE_BYTES: Final = 4 * 2**20
 _BITMAP_BYTES: Final = 8 * 2**20
@@ -84,12 +84,9 @@ class Spool:
             self._adding = self._worker.submit(self._add, walk, pages)
 
     def _add(self, walk: int, pages: Sequence[Page]) -> None:
-        texts = [page.text for page in pages if page.text is not None]
-        batch = parse_batch(texts) if len(texts) == len(pages) else None
-        if batch is None:
-            batch = to_batch([chat for page in pages for chat in page.chats])
-        self._writer.write_batch(batch)
-        self._repeated.update(self._seen.add(chat.id for page in pages for chat in page.sightings))
+        chats = [chat for page in pages for chat in page.chats]
+        self._writer.write_batch(to_batch(chats))
+        self._repeated.update(self._seen.add(chat.id for chat in chats))
         self._walks.append(walk)
 
     def drop(self, walk: int) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from postpress_source import PostpressContractError, PostpressError
 from postpress_source.walks.plan import Kind
-from postpress_source.walks.reader import Walk
+from postpress_source.walks.walk import Walk
 from tests.proof.inboxes import FULL, HEAD, HOUR, during, inbox, listed, loaded
 from tests.proof.machine import LONG, START
 from tests.proof.warehouse import Order, Warehouse

@@ -13,7 +13,7 @@ import pytest
 
 from postpress_source import PostpressUnavailableError
 from postpress_source.sandbox import World, WorldOptions
-from postpress_source.walks.reader import Walk
+from postpress_source.walks.walk import Walk
 from tests.proof.guarantees import BY_NAME, GUARANTEES, Right, markdown
 from tests.proof.happenings import FAR, HAPPENINGS, Happenings
 from tests.proof.machine import LONG, START

@@ -112,7 +112,7 @@ MUTANTS: Final = (
     ),
     Mutant("walks.reading:_compare", "not look.to_the_end", "True"),
     # --- I2: complete ------------------------------------------------------------------------
-    Mutant("walks.reader:Walk.complete", " and not self.unasked", ""),
+    Mutant("walks.walk:Walk.complete", " and not self.unasked", ""),
     Mutant("arguments:Filters.unheeded", "chat.account_id != account_id", "False"),
     Mutant("arguments:Filters.unheeded", "chat.account_type != self.account_type", "False"),
     Mutant(

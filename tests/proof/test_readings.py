@@ -12,7 +12,7 @@ from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 from postpress_source.sandbox import WorldOptions
-from postpress_source.walks.reader import Walk
+from postpress_source.walks.walk import Walk
 from postpress_source.walks.watermark import ALL_VISIBLE, Memory, read_memories
 from tests.proof.history import History, Step, steps_of
 from tests.proof.judge import Walked

@@ -27,9 +27,10 @@ from postpress_source.landing.repair import Standing
 from postpress_source.sandbox import ApiError, World
 from postpress_source.sandbox.query import read_query
 from postpress_source.sync import Sync, _refuse_holes
-from postpress_source.walks.reader import Reader, Walk
+from postpress_source.walks.reader import Reader
 from postpress_source.walks.reading import Reading, memories_after
 from postpress_source.walks.spool import KEYS, Spool
+from postpress_source.walks.walk import Walk
 from postpress_source.walks.watermark import forget_heads, read_memories, write_memories
 from tests.proof.happenings import LOOKBACK
 

@@ -1,0 +1,115 @@
+"""A walk: what it was to do, and what it did."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from postpress_source.api.client import Traffic
+from postpress_source.arguments import Filters
+from postpress_source.errors import PostpressError
+from postpress_source.walks.gone import Verdict
+from postpress_source.walks.plan import Kind, Plan, Progress, kind_of
+from postpress_source.walks.watermark import Memory
+
+NOTHING_LISTED: Final = "No chat is listed: check the account's id, and that it is connected."
+DOUBTFUL: Final = (
+    "What was asked for is loaded, nothing is deleted, and the next walk is a full one; if this "
+    "persists, report it to PostPress."
+)
+
+
+@dataclass(slots=True)
+class Walk:
+    """A walk: what it was to do, what it did, and, if its account couldn't be read, why.
+
+    Attributes:
+        account_id: The account it is about, None for all visible ones.
+        filters: What it asks for besides.
+        memory: What was remembered before it.
+        number: Its place in the spool.
+        pages: Pages read, those of a restarted attempt not counted.
+        chats: Chats on those pages, repeated ones counted again.
+        first_page: How many of them the first page had.
+        top: The newest timestamp on it, never later than the walk's start.
+        newer: How many chats were newer than the plan's watermark.
+        accounts: Accounts seen on them, each with its number of chats, repeated ones counted again.
+        unasked: Chats that came though a filter, by its name, left them out; they don't land.
+        left_out: The ids of those, up to `MOST_LEFT_OUT`: they are listed somewhere, so not gone.
+        repeats: Pages that brought only chats of earlier ones: what they stand for is unknown.
+        to_the_end: Whether the whole list was read.
+        head: Digest of the pages that the next head walk would read, and of whether they are all.
+        unchanged: A head walk, and everything it read is, to the letter, what the last run landed.
+        rows_lost: The table lacks rows that it had.
+        verdicts: What was found missing, by account; empty if nothing was looked for.
+        sick: Accounts that it listed and that couldn't be read when they were looked at again.
+        error: Why the account was skipped, None if it wasn't.
+    """
+
+    account_id: str | None
+    filters: Filters
+    plan: Plan
+    memory: Memory | None
+    started_at: datetime
+    finished_at: datetime | None = None
+    number: int = -1
+    progress: Progress = field(default_factory=Progress)
+    traffic: Traffic = field(default_factory=Traffic)
+    pages: int = 0
+    chats: int = 0
+    first_page: int = 0
+    top: datetime | None = None
+    newer: int = 0
+    accounts: Counter[str] = field(default_factory=Counter)
+    unasked: Counter[str] = field(default_factory=Counter)
+    left_out: set[str] = field(default_factory=set)
+    repeats: int = 0
+    to_the_end: bool = False
+    head: str = ""
+    unchanged: bool = False
+    rows_lost: bool = False
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    sick: set[str] = field(default_factory=set)
+    error: PostpressError | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """What it turned out to be."""
+        return kind_of(self.plan, self.progress)
+
+    @property
+    def before(self) -> Memory:
+        """What was remembered before it; nothing if nothing was."""
+        return self.memory or Memory()
+
+    @property
+    def complete(self) -> bool:
+        """Whether it is known that it read all that it had to."""
+        return self.error is None and not self.doubt
+
+    @property
+    def doubt(self) -> str:
+        """Why it can't be known that all was read that had to be; no values. Empty: it can."""
+        doubts = []
+        if self.unasked:
+            filters = ", ".join(sorted(self.unasked))
+            count = sum(self.unasked.values())
+            doubts.append(
+                f"{count:,} of {self.chats:,} chats listed aren't what was asked for by {filters}; "
+                "they were left out."
+            )
+        if self.repeats:
+            doubts.append(f"{self.repeats} of {self.pages:,} pages brought only chats of others.")
+        return " ".join(doubts)
+
+    @property
+    def whole(self) -> frozenset[str]:
+        """Accounts that it listed some of, and of which it listed all that there is.
+
+        Not what a filter leaves out, and not under `account_type` those of another type.
+        """
+        full = self.kind is Kind.FULL and self.to_the_end and self.complete
+        whole = full and self.filters.lists_whole_accounts and self.plan.since is None
+        return frozenset(self.accounts) if whole else frozenset()

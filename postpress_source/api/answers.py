@@ -62,7 +62,7 @@ class Page:
         text: Its records, a JSON array, as they came; None if a value wasn't documented.
     """
 
-    chats: Sequence[Chat]
+    chats: Sequence[Chat] = field(repr=False)
     page_cursor: str | None
     text: bytes | None = field(default=None, repr=False)
 

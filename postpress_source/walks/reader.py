@@ -180,8 +180,7 @@ class Reader:
         walk.accounts.update([chat.account_id for chat in page.chats if chat.account_id])
         walk.progress = observe(walk.progress, timestamps, walk.plan, walk.started_at)
         if walk.pages == 1:
-            walk.first_page, newest = walk.chats, walk.progress.newest
-            walk.top = min(newest, walk.started_at) if newest else None
+            walk.first_page, walk.top = walk.chats, walk.progress.newest
         if (known := walk.plan.watermark) is not None:
             walk.newer += sum(at > known for at in timestamps if at is not None)
         self._on_page(len(page.chats))

@@ -201,7 +201,8 @@ def _compare(
     mine = listed.filter(pc.equal(listed["account_id"], look.account_id))["id"]
     lost = pc.sum(pc.invert(pc.is_in(mine, found))).as_py() or 0
     # in another order than newest first a chat that becomes active moves nowhere in particular
-    restless = look.progress.newest_first and look.newer >= max(1, look.first_page)
+    in_order = walk.progress.newest_first and look.progress.newest_first
+    restless = in_order and look.newer >= max(1, look.first_page)
     return SecondLook(known.missing.intersection(found.to_pylist()), lost, restless)
 
 

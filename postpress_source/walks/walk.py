@@ -33,7 +33,7 @@ class Walk:
         pages: Pages read, those of a restarted attempt not counted.
         chats: Chats on those pages, repeated ones counted again.
         first_page: How many of them the first page had.
-        top: The newest timestamp on it, never later than the walk's start.
+        top: The newest timestamp on it.
         newer: How many chats were newer than the plan's watermark.
         accounts: Accounts seen on them, each with its number of chats, repeated ones counted again.
         unasked: Chats that came though a filter, by its name, left them out; they don't land.

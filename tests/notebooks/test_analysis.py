@@ -93,7 +93,8 @@ def test_its_sql_runs(environment: dict[str, str], block: str) -> None:
 
 
 def test_it_lists_every_view_and_its_links_lead_somewhere() -> None:
-    assert re.findall(r"^\| `(\w+)` \|", TEXT, re.MULTILINE) == list(VIEWS)
+    rows = re.findall(r"^\| `(\w+)` \|", TEXT, re.MULTILINE)
+    assert [name for name in rows if name in VIEWS] == list(VIEWS)
     links = re.findall(r"\]\(([^)]+)\)", TEXT)
     assert links
     assert all((PAGE.parent / link).exists() for link in links)

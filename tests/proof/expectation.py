@@ -23,10 +23,12 @@ ORDER_PROOF_DESCENTS = 16
 
 @dataclass
 class Walked:
-    """The start of the last full walk, None if one is due whatever the time; its start date."""
+    """The start of the last full walk, None if one is due whatever the time; its start date; and
+    the accounts whose whole history has been read."""
 
     at: datetime | None = None
     since: datetime | None = None
+    accounts: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -35,7 +37,6 @@ class View:
 
     Attributes:
         open: The chats that the table needn't be right about yet, and until when.
-        known_accounts: Those whose whole history has been read.
         walked: The last full walk, shared with views that differ in the start date alone.
         trusted_wrongly: The list isn't newest first, but looked so all along.
     """
@@ -43,7 +44,6 @@ class View:
     order: Order
     account: str | None
     open: dict[str, Right] = field(default_factory=dict)
-    known_accounts: set[str] = field(default_factory=set)
     walked: Walked = field(default_factory=Walked)
     trusted_wrongly: bool = False
 
@@ -93,7 +93,7 @@ class View:
         """An account was walked to its end."""
         mine = {chat["id"] for chat in world.relist(account_id=account)}
         self.open = {chat: until for chat, until in self.open.items() if chat not in mine}
-        self.known_accounts.add(account)
+        self.walked.accounts.add(account)
 
     def postpone(self, chats: Iterable[str] | None = None) -> None:
         """A run may have passed these by (None: any): only a full walk is sure to bring them."""

@@ -381,7 +381,7 @@ class Follows(RuleBasedStateMachine):
             view.settle(Right.HEAD, touched | kept)
             listed = {c["id"]: c["account_id"] for c in view.listed(self.world)}
             beside |= (
-                {listed[c] for c in seen_now if c in listed} - view.known_accounts - self.away()
+                {listed[c] for c in seen_now if c in listed} - view.walked.accounts - self.away()
             )
             for account in beside if view.account is None else ():
                 view.settle_account(self.world, account)
@@ -393,7 +393,7 @@ class Follows(RuleBasedStateMachine):
     ) -> None:
         listed = view.listed(self.world)
         view.settle(Right.FULL, kept)
-        view.known_accounts = {c["account_id"] for c in listed} - hidden
+        view.walked.accounts = {c["account_id"] for c in listed} - hidden
         view.trusted_wrongly = (
             self.world.options.order != "newest_first" and view.looks_newest_first(self.world)
         )

@@ -223,8 +223,8 @@ class Follows(RuleBasedStateMachine):
         return arguments.get(scope, {})
 
     def note_the_dead(self, happened: Happened) -> None:
-        """Two full walks at most have to miss a chat before its row goes."""
-        self.gone |= {chat: 2 for chat in happened.chats if chat not in self.world}
+        """Two full walks at most have to miss a chat before its row goes, of each kind of unit."""
+        self.gone |= {chat: 4 for chat in happened.chats if chat not in self.world}
 
     # --- how ------------------------------------------------------------------------------------
 
@@ -316,7 +316,8 @@ class Follows(RuleBasedStateMachine):
         began: datetime,
         away: set[str],
     ) -> None:
-        hidden = self.hidden(views)
+        failed = {str(walk.account_id) for walk in walks if walk.failed and walk.account_id}
+        hidden = self.hidden(views) | failed
         touched = {chat for happened in self.touched for chat in happened.chats}
         rows = self.table()
         for view in views:

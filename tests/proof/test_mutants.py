@@ -15,7 +15,7 @@ from typing import Any, Final
 import pytest
 
 from postpress_source import PostpressError
-from tests.proof import test_complete, test_guarantees, test_kept
+from tests.proof import test_complete, test_guarantees, test_kept, test_walks
 from tests.proof.history import History, steps_of
 from tests.proof.machine import START
 from tests.proof.readings import corpus
@@ -77,7 +77,12 @@ MUTANTS: Final = (
         "second = second or SecondLook()",
         partial(test_kept.test_a_sick_account_that_is_listed_in_part_keeps_its_rows, "first"),
     ),
-    Mutant("walks.gone:judge", "second.lost or ", "", promise("offset skip")),
+    Mutant(
+        "walks.gone:judge",
+        "second.lost or ",
+        "",
+        test_walks.test_a_chat_that_is_deleted_while_a_full_walk_runs_is_deleted_by_the_next_one,
+    ),
     Mutant(
         "walks.gone:judge",
         " or second.restless",
@@ -106,13 +111,13 @@ MUTANTS: Final = (
     ),
     Mutant(
         "walks.reading:_look",
-        "Filters(limit=walk.filters.limit)",
+        "Filters(limit=max(1, walk.filters.limit * 2 // 3))",
         "walk.filters",
         test_kept.test_a_full_walk_of_one_type_deletes_no_chat_of_another_type_or_of_none,
     ),
     Mutant("walks.reading:_compare", "not look.to_the_end", "True"),
     # --- I2: complete ------------------------------------------------------------------------
-    Mutant("walks.walk:Walk.complete", " and not self.unasked", ""),
+    Mutant("walks.walk:Walk.complete", " and not self.doubt", ""),
     Mutant("arguments:Filters.unheeded", "chat.account_id != account_id", "False"),
     Mutant("arguments:Filters.unheeded", "chat.account_type != self.account_type", "False"),
     Mutant(
@@ -125,7 +130,6 @@ MUTANTS: Final = (
             "unread",
         ),
     ),
-    Mutant("walks.reader:Reader._has_all", "not others or ", "not others and "),
     Mutant("walks.reader:Reader._read_pages", "walk.repeats += old and", "old and"),
     Mutant(
         "walks.reader:Reader._read_restarting",
@@ -136,7 +140,7 @@ MUTANTS: Final = (
     Mutant("walks.reading:_memory_after", "if not walk.complete:", "if walk.error:"),
     Mutant("sync:_refuse_holes", "if walk.error:", "if not walks:"),
     Mutant("chats.tables:in_window", "pc.or_kleene(keep, pc.is_null(timestamp))", "keep"),
-    Mutant("chats.records:_integer", "_WHOLE_NUMBER.fullmatch(value)", "not value"),
+    Mutant("chats.records:_whole", "_WHOLE_NUMBER.fullmatch(value)", "not value"),
     # --- I3: isolated ------------------------------------------------------------------------
     Mutant(
         "walks.reader:Reader._is_the_accounts_own",

@@ -21,7 +21,7 @@ from postpress_source.errors import PostpressArgumentError
 from postpress_source.walks.gone import Missing
 
 ALL_VISIBLE: Final = ""
-MAX_BYTES: Final = 64_000
+MAX_BYTES: Final = 8_500
 VERSION: Final = 2
 """Of the state's format; what an earlier release wrote is read."""
 

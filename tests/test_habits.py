@@ -14,9 +14,8 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 
 from postpress_source import PostpressArgumentError, postpress_source
 from postpress_source.sandbox import Sandbox, World, generate_world, serve
-from tests.proof.landed import as_landed, landed_chats, select
+from tests.proof.landed import is_equal, select
 from tests.proof.test_pipeline import cause_of
-from tests.proof.warehouse import expected_row
 
 FULL = timedelta(0)
 
@@ -48,11 +47,6 @@ def source(sandbox: Sandbox, **arguments: Any) -> Any:
 
 def ids(pipeline: dlt.Pipeline) -> set[str]:
     return {row["id"] for row in select(pipeline, "SELECT id FROM chats")}
-
-
-def is_equal(pipeline: dlt.Pipeline, world: World) -> bool:
-    listed = {chat["id"]: as_landed(expected_row(chat)) for chat in world.relist()}
-    return landed_chats(pipeline) == listed
 
 
 @pytest.mark.parametrize("strategy", ["cdc", "delete-insert", "upsert"])

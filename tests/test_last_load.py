@@ -15,9 +15,8 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 
 from postpress_source import PostpressAccountError, postpress_source
 from postpress_source.sandbox import Sandbox, World, generate_world, serve
-from tests.proof.landed import as_landed, landed_chats, select
+from tests.proof.landed import is_equal, select
 from tests.proof.test_pipeline import cause_of
-from tests.proof.warehouse import expected_row
 
 LOST = "the last load isn't in this destination"
 
@@ -61,11 +60,6 @@ def last_walk(pipeline: dlt.Pipeline) -> tuple[str, str, bool]:
         )
     )
     return kind, reason, unchanged
-
-
-def is_equal(pipeline: dlt.Pipeline, world: World) -> bool:
-    listed = {chat["id"]: as_landed(expected_row(chat)) for chat in world.relist()}
-    return landed_chats(pipeline) == listed
 
 
 def test_two_files_in_turn_are_both_whole(world: World, sandbox: Sandbox, file: Path) -> None:

@@ -85,6 +85,7 @@ class Landing:
         self._replaces = replaces
         self._refuses_nul = _refuses_nul()
         self.has_steps = _has_steps(self._resource)
+        self._by_tombstones = self._array_tables and not self.has_steps
         self.rows: Counter[str] = Counter()
         self._file_formats = _file_formats(self._resource)
         self._chosen: set[str] = set()
@@ -138,7 +139,7 @@ class Landing:
     def hand_over_gone(self, chat_ids: Collection[str]) -> Iterator[Any]:
         """The items to yield, last of all, so that these chats are deleted, where `can_delete`."""
         gone = sorted(chat_ids) if self.can_delete else []
-        if gone and self._array_tables and not self.has_steps:
+        if gone and self._by_tombstones:
             rows = [{"id": chat_id, "extra": _TOMBSTONE} for chat_id in gone]
             yield from self._items(self._split(pa.Table.from_pylist(rows, CHATS_ARROW)))
         # once more: what has been yielded brought the resource's own hints into the schema
@@ -175,7 +176,7 @@ class Landing:
 
     def _selects(self, gone: Sequence[str]) -> str:
         """The condition that selects the rows of these chats: by their tombstones, or by id."""
-        if self._array_tables and not self.has_steps:
+        if self._by_tombstones:
             return _STAGED_TOMBSTONES
         quoted = ", ".join(f"'{chat_id}'" for chat_id in gone if _PLAIN_ID.fullmatch(chat_id))
         # Delta's merge knows both sides' id; BigQuery can't qualify a column by a path.

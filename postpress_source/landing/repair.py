@@ -112,13 +112,20 @@ def _look_for(loads: list[str], table: Table) -> Standing:
     due = [load_id for load_id in loads if load_id not in pending]
     if not due:
         return Standing()
-    found = table.ask(lambda client: all(_has_load(client, load_id) for load_id in due))
-    if found is False or any(_has_failed_jobs(pipeline, load_id) for load_id in due):
+    failed = any(_has_failed_jobs(pipeline, load_id) for load_id in due)
+    dropped = ["chats"] if failed else table.ask(lambda client: _not_there(client, due))
+    if dropped:
         loads.clear()
-        return Standing(lost=True, dropped=("chats",))
+        return Standing(lost=True, dropped=tuple(dropped))
     loads[:] = [load_id for load_id in loads if load_id in pending or load_id == due[-1]]
-    dropped = tuple(table.ask(_dropped_tables) or ())
-    return Standing(lost=bool(dropped), dropped=dropped)
+    return Standing()
+
+
+def _not_there(client: Any, loads: list[str]) -> list[str]:
+    """The tables that have to be made good; none if all of the loads are there."""
+    if all(_has_load(client, load_id) for load_id in loads):
+        return _dropped_tables(client)
+    return ["chats"]
 
 
 def _dropped_tables(client: Any) -> list[str]:

@@ -6,7 +6,8 @@ from typing import Any
 
 import dlt
 
-from tests.proof.warehouse import Row
+from postpress_source.sandbox import World
+from tests.proof.warehouse import Row, expected_row
 
 LISTS = ("folder", "disabled_features")
 
@@ -45,6 +46,12 @@ def elements(pipeline: dlt.Pipeline, name: str) -> list[Row]:
 def as_landed(row: Row) -> Row:
     """An expected row as tables can hold it: an empty array has no rows."""
     return row | {name: row[name] or None for name in LISTS}
+
+
+def is_equal(pipeline: dlt.Pipeline, world: World) -> bool:
+    """Whether the tables are the list, row for row."""
+    listed = {chat["id"]: as_landed(expected_row(chat)) for chat in world.relist()}
+    return landed_chats(pipeline) == listed
 
 
 def watermark_shown(pipeline: dlt.Pipeline) -> Any:

@@ -198,6 +198,13 @@ def check_duration(argument: str, value: Any) -> timedelta:
     return duration
 
 
+def check_flag(argument: str, value: Any) -> bool:
+    """True or False."""
+    if not isinstance(value, bool):
+        raise _refused(argument, value, "True or False")
+    return value
+
+
 def check_base_url(base_url: Any, *, allow_plain_http: bool) -> str:
     """The base URL without a trailing slash; plain http only to loopback, unless insisted on."""
     allowed = "an https URL without user, query or fragment, such as https://api.postpress.ai/v1"

@@ -21,10 +21,11 @@ from postpress_source.arguments import (
     check_base_url,
     check_duration,
     check_filters,
+    check_flag,
     check_parallel_accounts,
     scope_key,
 )
-from postpress_source.chats.columns import describe_tables
+from postpress_source.chats.columns import CHATS
 from postpress_source.tested import warn_of_untested_dlt
 
 DEFAULT_BASE_URL: Final = "https://api.postpress.ai/v1"
@@ -49,6 +50,8 @@ class PostpressArguments(BaseConfiguration):
     limit: int = MAX_LIMIT
     lookback: Any | None = "PT1H"
     full_walk_every: Any | None = "P1D"
+    history: bool = True
+    history_keep: Any | None = "P400D"
 
     def on_resolved(self) -> None:
         """Hide the key from tracebacks with locals, dlt's own frames included."""
@@ -81,12 +84,15 @@ def postpress_source(
     limit: int = MAX_LIMIT,
     lookback: timedelta | str = timedelta(hours=1),
     full_walk_every: timedelta | str = timedelta(days=1),
+    history: bool = True,
+    history_keep: timedelta | str = timedelta(days=400),
 ) -> DltResource:
     """The tables equal the API's list after every full walk that nothing disturbed, or the next.
 
-    They are `chats`, `chats__folder`, `chats__disabled_features`, and the ledger `chat_walks`. A
-    head walk, the cheap one in between full walks, brings every chat with new activity. Building
-    the source does no I/O.
+    They are `chats`, `chats__folder`, `chats__disabled_features`, the ledger `chat_walks`, and
+    `chats_history`, which has what a chat was, and between which two runs it changed. A head walk,
+    the cheap one in between full walks, brings every chat with new activity. Building the source
+    does no I/O.
 
     Endpoint:   GET /chats                        ("List all chats", May 2026)
     Key:        id                                Disposition: merge
@@ -104,6 +110,8 @@ def postpress_source(
         limit: Chats a page, 1 to 250.
         lookback: How far behind the watermark a head walk reads again.
         full_walk_every: A full walk is due when the last one is older; 0: every run.
+        history: Whether `chats_history` keeps every version of a chat that was seen.
+        history_keep: How long a version stays there after it was seen to hold no longer.
 
     Raises:
         PostpressArgumentError: An argument is wrong; it is named, with what is allowed.
@@ -122,8 +130,9 @@ def postpress_source(
     )
     lookback = check_duration("lookback", lookback)
     full_walk_every = check_duration("full_walk_every", full_walk_every)
+    kept = check_duration("history_keep", history_keep) if check_flag("history", history) else None
 
-    @dlt.resource(name="chats")
+    @dlt.resource(name="chats", write_disposition="merge", primary_key="id", columns=CHATS)
     def chats(
         # primary_key=(): rows are deduplicated before dlt sees them
         timestamp: dlt.sources.incremental[datetime] = dlt.sources.incremental(  # noqa: B008 - how dlt finds it
@@ -139,10 +148,9 @@ def postpress_source(
             logger.warning("The API key is a test key (pp_test_): this is sandboxed traffic.")
         client = PostpressClient(url, key, _retry_settings(), connections=parallel)
         scope = scope_key(filters, url, key)
-        sync = Sync(client, filters, scope, lookback, full_walk_every, parallel)
+        sync = Sync(client, filters, scope, lookback, full_walk_every, parallel, kept)
         yield from sync.run(timestamp)
 
-    describe_tables(chats)
     return chats
 
 

@@ -5,24 +5,41 @@ All of it lands in one load package, together or not at all. To be used inside t
 
 from __future__ import annotations
 
+import logging
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import dlt
+import pyarrow as pa
+from dlt.common.runtime.collector import NULL_COLLECTOR
 from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
 
 from postpress_source.api.client import PostpressClient
 from postpress_source.arguments import Filters, Window
 from postpress_source.chats.tables import in_window
 from postpress_source.errors import PostpressArgumentError, PostpressContractError
+from postpress_source.landing.hand_over import HandOver, lands
 from postpress_source.landing.ledger import ledger
-from postpress_source.landing.merge import Landing
-from postpress_source.landing.repair import Standing, look, remember_load
+from postpress_source.landing.repair import (
+    Standing,
+    look_for_last_load,
+    mend_history,
+    remember_load,
+)
+from postpress_source.landing.shape import Shape
 from postpress_source.landing.table import Table
-from postpress_source.walks.plan import Plan, plan_backfill, plan_full_walk, plan_walk
+from postpress_source.walks.plan import (
+    Kind,
+    Plan,
+    plan_backfill,
+    plan_full_walk,
+    plan_walk,
+    remember_failure,
+)
 from postpress_source.walks.reader import OnPage, Reader
 from postpress_source.walks.reading import Reading, memories_after
 from postpress_source.walks.spool import Spool
@@ -30,13 +47,15 @@ from postpress_source.walks.walk import Walk
 from postpress_source.walks.watermark import (
     ALL_VISIBLE,
     Memory,
-    forget_heads,
     read_memories,
     run_watermark,
     upgrade,
     write_memories,
 )
 
+logger = logging.getLogger("postpress_source")
+
+_TICK: Final = timedelta(milliseconds=1)
 _LOST: Final = "the last load isn't in this destination"
 _DOUBLED: Final = "rows landed twice: a load was cut off"
 
@@ -51,6 +70,7 @@ class Sync:
         lookback: How far behind the watermark a head walk reads again.
         full_walk_every: When a full walk is due.
         parallel: How many accounts are walked at once, at most.
+        history_keep: How long retired versions stay in `chats_history`; None: none is kept.
     """
 
     def __init__(
@@ -61,6 +81,7 @@ class Sync:
         lookback: timedelta,
         full_walk_every: timedelta,
         parallel: int,
+        history_keep: timedelta | None,
     ) -> None:
         self._client = client
         self._filters = filters
@@ -68,55 +89,93 @@ class Sync:
         self._lookback = lookback
         self._full_walk_every = full_walk_every
         self._parallel = parallel
+        self._history_keep = history_keep
 
     def run(self, timestamp: dlt.sources.incremental[datetime]) -> Iterator[Any]:
         """The items to yield to dlt; state is written, and the watermark moved, at the end."""
         window = Window.of(timestamp)
         _advance(timestamp, None)  # no filter of dlt's: a new account is older than the watermark
-        state, load_id = dlt.current.resource_state(), _load_id()
-        table, now = Table(), datetime.now(UTC)
+        package, now = _package(), datetime.now(UTC)
         with closing(Spool()) as spool, closing(self._client):
-            upgrade(state, self._filters.scope(), self._scope)
-            standing = look(state, table, may_walk=window.end is None)
-            if standing.lost:
-                state.pop("scopes", None)
-            landing = Landing(load_id, no_table=standing.no_table, replaces=standing.doubles > 0)
-            landing.create_again(standing.dropped)
-            table.filtered = landing.has_steps
-            walks = self.plan(read_memories(state, self._scope), window, now, standing)
-            reading = Reading(
-                Reader(self._client, spool, _on_page()),
-                spool,
-                table if landing.can_delete else None,
-                self._parallel,
-                self._client.close,
-                _on_walk,
-            )
-            walks = reading.run(walks)
-            if window.end is not None or landing.replaces_all:
-                _refuse_holes(walks)
-            after = {} if window.end else memories_after(walks, now, start=window.start)
-            tables = (in_window(rows, window.start, window.end) for rows in spool.tables())
-            yield from landing.hand_over(rows for rows in tables if rows.num_rows)
-            yield from landing.hand_over_gone(
-                {
-                    gone
-                    for walk in walks
-                    for verdict in walk.verdicts.values()
-                    for gone in verdict.gone
-                }
-            )
-            if landing.rows:
-                remember_load(state, load_id, landing.rows if landing.appends else {})
-            yield landing.hand_over_ledger(self._ledger(walks, after, load_id))
+            if package is None or not lands():
+                yield from self._peek(spool, window, now)
+            else:
+                yield from self._load(spool, timestamp, window, now, package)
+
+    def _peek(self, spool: Spool, window: Window, now: datetime) -> Iterator[pa.Table]:
+        """Chats, without a load that they could land with: no state, no ledger, nothing is gone."""
+        self._read(spool, self.plan({}, window, now, Standing(), now), None)
+        yield from _in_window(spool, window)
+
+    def _load(
+        self,
+        spool: Spool,
+        timestamp: dlt.sources.incremental[datetime],
+        window: Window,
+        now: datetime,
+        package: tuple[str, datetime],
+    ) -> Iterator[Any]:
+        load_id, created_at = package
+        state = dlt.current.resource_state()
+        upgrade(state, self._filters.scope(), self._scope)
+        shape = Shape()
+        standing = look_for_last_load(state, Table(shape), shape)
+        if standing.lost:
+            state.pop("scopes", None)
+        keeps = self._history_keep is not None
+        seen_at = _seen_at(state, now, created_at)
+        if self._history_keep is not None:
+            mend_history(Table(shape), shape, state, standing, now - self._history_keep)
+        shape.describe(
+            new=standing.no_table,
+            new_history=standing.no_history,
+            history=keeps,
+            boundary=None if seen_at == created_at else seen_at,
+        )
+        shape.create_again(standing.dropped, load_id)
+        table = Table(shape, empty=standing.no_table and standing.no_history, history=keeps)
+        walks = self.plan(read_memories(state, self._scope), window, now, standing, seen_at)
+        walks = self._read(spool, walks, table if shape.can_delete or keeps else None)
+        if window.end is not None or shape.disposition == "replace":
+            _refuse_holes(walks)
+        after = {} if window.end else memories_after(walks, now)
+        landing = HandOver(
+            shape,
+            table,
+            load_id,
+            seen_at=seen_at if keeps else None,
+            everything=standing.lost,
+            replaces=standing.doubles > 0,
+            known_below=_known_below(walks),
+        )
+        yield from landing.chats(_in_window(spool, window))
+        gone = {c for walk in walks for v in walk.verdicts.values() for c in v.gone}
+        yield from landing.gone(gone)
+        if landing.lost:
+            logger.warning("Rows are missing from the table; a full walk is owed.")
+            after = {unit: remember_failure(memory) for unit, memory in after.items()}
+        if landing.rows:
+            remember_load(state, load_id, appended=shape.appends)
+            state["seen_at"] = seen_at.isoformat()
+        yield landing.ledger(self._ledger(walks, after, load_id, landing.staged))
         if window.end is not None:
-            forget_heads(state)
             return
+        state.pop("doubled", None)
         write_memories(state, self._scope, after)
         _advance(timestamp, run_watermark(after.values()))
 
+    def _read(self, spool: Spool, walks: list[Walk], table: Table | None) -> list[Walk]:
+        reader = Reader(self._client, spool, _on_page())
+        stop = self._client.close
+        return Reading(reader, spool, table, self._parallel, stop, _on_walk).run(walks)
+
     def plan(
-        self, memories: Mapping[str, Memory], window: Window, now: datetime, standing: Standing
+        self,
+        memories: Mapping[str, Memory],
+        window: Window,
+        now: datetime,
+        standing: Standing,
+        started_at: datetime,
     ) -> list[Walk]:
         """The walks to begin with: one an account, or one of all visible ones."""
         units = self._filters.account_ids or (ALL_VISIBLE,)
@@ -126,7 +185,7 @@ class Sync:
                 self._filters,
                 self._plan(memories.get(unit), window, now, standing),
                 memories.get(unit),
-                now,
+                started_at,
             )
             for unit in units
         ]
@@ -143,11 +202,16 @@ class Sync:
             full_walk_every=self._full_walk_every,
             start=window.start,
         )
-        if standing.lost or standing.walk:
+        if standing.lost or standing.doubles:
             return plan_full_walk(plan, _LOST if standing.lost else _DOUBLED)
         return plan
 
-    def _ledger(self, walks: Sequence[Walk], after: Mapping[str, Memory], load_id: str) -> Any:
+    def _ledger(
+        self, walks: Sequence[Walk], after: Mapping[str, Memory], load_id: str, staged: Counter[Any]
+    ) -> Any:
+        for walk in walks:
+            new = staged[walk.account_id] if walk.account_id else staged.total()
+            walk.unchanged = walk.complete and not new
         rows = [(walk, after.get(walk.account_id or ALL_VISIBLE)) for walk in walks]
         return ledger(rows, self._filters.scope(), load_id)
 
@@ -166,8 +230,30 @@ def _advance(timestamp: dlt.sources.incremental[datetime], watermark: datetime |
     timestamp.advance(watermark)  # type: ignore[arg-type]  # dlt documents None
 
 
-def _load_id() -> str:
-    """The load package of the run; empty where the source is iterated without a pipeline.
+def _known_below(walks: Sequence[Walk]) -> datetime | None:
+    """Below which activity all that head walks read has been read before."""
+    stops = [walk.plan.stop for walk in walks if walk.kind is Kind.HEAD and walk.complete]
+    known = [stop for stop in stops if stop is not None]
+    return min(known) if len(known) == len(walks) else None
+
+
+def _in_window(spool: Spool, window: Window) -> Iterator[pa.Table]:
+    tables = (in_window(rows, window.start, window.end) for rows in spool.tables())
+    return (rows for rows in tables if rows.num_rows)
+
+
+def _seen_at(state: Mapping[str, Any], now: datetime, created_at: datetime) -> datetime:
+    """The run's instant: the load package's, unless that is old, or not after the run before it.
+
+    A package may be left from a run that died, and a clock may have been set back.
+    """
+    seen_at = created_at if abs(now - created_at) < timedelta(minutes=1) else now
+    before = state.get("seen_at")
+    return seen_at if before is None else max(seen_at, datetime.fromisoformat(before) + _TICK)
+
+
+def _package() -> tuple[str, datetime] | None:
+    """The load package of the run and when it was made; None where there is no pipeline.
 
     Raises:
         PostpressArgumentError: Another source of this package is in it.
@@ -175,19 +261,20 @@ def _load_id() -> str:
     try:
         package = dlt.current.load_package_state()
     except CurrentLoadPackageStateNotAvailable:
-        return ""
+        return None
     mine: dict[str, Any] = package["state"]  # type: ignore[assignment]  # open to other keys
     if mine.setdefault("postpress_source", source := id(dlt.current.source())) != source:
         raise PostpressArgumentError(
             "Two PostPress sources are in one run, where their rows would be taken for doubles",
             next_step="Run them one after the other: pipeline.run(one), then pipeline.run(other).",
         )
-    return str(package["load_id"])
+    created_at = datetime.fromisoformat(package["state"]["created_at"].isoformat())
+    return str(package["load_id"]), created_at.astimezone(UTC)
 
 
 def _on_page() -> OnPage:
     """Tells dlt's progress collector of each page; from any thread."""
-    collector = dlt.current.pipeline().collector
+    collector = _collector()
     lock = threading.Lock()
 
     def on_page(chats: int) -> None:
@@ -199,4 +286,9 @@ def _on_page() -> OnPage:
 
 
 def _on_walk(walks: int) -> None:
-    dlt.current.pipeline().collector.update("accounts walked", total=walks)
+    _collector().update("accounts walked", total=walks)
+
+
+def _collector() -> Any:
+    """The pipeline's progress collector; none where there is no pipeline."""
+    return dlt.current.pipeline().collector if _package() else NULL_COLLECTOR

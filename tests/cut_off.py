@@ -51,7 +51,7 @@ def press_ctrl_c_while_asked() -> None:
             threading.Thread(target=press, args=[connection]).start()
             connection.execute(BUSY)
 
-    SqlJobClientBase.get_storage_table = ask  # type: ignore[assignment, method-assign]
+    SqlJobClientBase.get_storage_tables = ask  # type: ignore[assignment, method-assign]
 
 
 @contextmanager

@@ -18,7 +18,6 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 
 from postpress_source import postpress_source
 from postpress_source.landing import repair
-from postpress_source.landing.table import Table
 from postpress_source.sandbox import Sandbox, World, WorldOptions, generate_world, serve
 from tests.cut_off import lost_acknowledgements
 from tests.proof.landed import as_landed, landed_chats, select
@@ -230,38 +229,24 @@ def test_versions_that_the_user_has_appended_are_no_doubles(
     assert last_walk(pipeline)["kind"] == "head"
 
 
-@pytest.mark.slow
-def test_doubles_are_looked_for_only_where_the_trace_does_not_say_enough(
+def test_of_doubles_only_the_last_load_is_asked_and_once_all_that_was_appended(
     world: World, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[Any] = []
-    ask = repair._ask
+    asked: list[bool] = []
+    count = repair._doubles
 
-    def ask_and_note(note: Any, table: Table) -> repair.Standing | None:
-        asked.append(note)
-        return ask(note, table)
+    def count_and_note(client: Any, shape: Any, loads: Any, everything: bool, no: bool) -> Any:
+        asked.append(everything)
+        return count(client, shape, loads, everything, no)
 
-    monkeypatch.setattr(repair, "_ask", ask_and_note)
+    monkeypatch.setattr(repair, "_doubles", count_and_note)
     pipeline = open_pipeline(tmp_path)
     for _ in range(4):
         pipeline.run(source(sandbox))
         bring_new_chats(world)
-    first = {"rows": {"chats": 60, "chats__folder": 120, "chats__disabled_features": 60}}
-    assert asked == [None, first], "at the start, and what was appended"
-    for _ in range(2):
-        pipeline.extract(source(sandbox))
-        pipeline.normalize()
-        pipeline.load()
-        bring_new_chats(world)
-    pipeline.extract(source(sandbox))
-    pipeline.normalize()
-    assert len(asked) == 2, "step by step is in one go, too"
-    pipeline = open_pipeline(tmp_path)  # as another process does
-    pipeline.load()
-    for _ in range(2):
-        pipeline.run(source(sandbox))
-        assert len(asked) == 3, "of this one, nobody can tell"
-    assert is_equal(pipeline, world)
+    assert asked == [True, False, False]
+    open_pipeline(tmp_path, "another").run(source(sandbox))
+    assert asked[3:] == [True], "nobody knows who else has written"
 
 
 def test_a_destination_that_cannot_be_asked_is_asked_by_the_next_run(

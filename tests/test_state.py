@@ -40,9 +40,7 @@ def test_what_the_first_release_remembered_is_read() -> None:
     upgrade(state, "", "workspace?")
     assert state["version"] == VERSION
     memories = read_memories(state, "workspace?")
-    assert memories["a1"] == Memory(
-        NOON, NOON - timedelta(seconds=100), newest_first=True, head="abc"
-    )
+    assert memories["a1"] == Memory(NOON, NOON - timedelta(seconds=100), newest_first=True)
     assert memories[""].accounts == {"a1", "a2"}
     assert memories[""].owed == {"a3"}
     assert read_memories(state, "another?") == {}, "nobody knows whose it was, the first one has it"
@@ -84,7 +82,6 @@ def test_what_is_written_is_read_back() -> None:
         NOON,
         NOON,
         True,
-        "head",
         NOON,
         frozenset({"a"}),
         frozenset({"b"}),

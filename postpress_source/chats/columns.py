@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Final, cast
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NamedTuple, cast
 
 from dlt.common.schema.typing import TColumnSchema
-from dlt.extract import DltResource
 
 from postpress_source.chats.fields import (
     COLUMNS,
@@ -57,11 +56,38 @@ def _columns(fields: Iterable[Field]) -> dict[str, TColumnSchema]:
     }
 
 
+_LOAD_ID: Final = _column("text", "The load that last changed the row, _dlt_loads.load_id.")
+_VERSION: Final = _column(
+    "text", "Hash of the id and of all that isn't null: the same as long as nothing changes."
+)
 CHATS: Final = {
     **_columns(field for field in COLUMNS if field not in LISTS),
-    "_dlt_load_id": _column("text", "The load that last changed the row, _dlt_loads.load_id."),
+    "version": _VERSION,
+    "_dlt_load_id": _LOAD_ID,
 }
 CHAT_WALKS: Final = _columns(fields_of(WalkRow))
+HISTORY: Final = {
+    **{
+        name: {key: hint for key, hint in column.items() if key != "row_key"}
+        for name, column in CHATS.items()
+        if name not in ("version", "_dlt_load_id")
+    },
+    **{field.name: _column("text", f"JSON array. {field.meaning}") for field in LISTS},
+    "version": _column("text", cast(str, _VERSION["description"]), nullable=False),
+    "seen_from": _column(
+        "timestamp",
+        "The run that first saw this version, chat_walks.started_at; UTC.",
+        nullable=False,
+    ),
+    "seen_until": _column(
+        "timestamp", "The run that first saw it hold no longer; UTC; null: it is current."
+    ),
+    "gone": _column(
+        "bool", "Whether the row says that the chat is gone (files only).", nullable=False
+    ),
+    "_dlt_load_id": _column("text", "The load that brought the row, _dlt_loads.load_id."),
+}
+"""The columns of `chats_history`: one row a version of a chat."""
 
 
 def array_table(field: Field) -> dict[str, TColumnSchema]:
@@ -82,24 +108,23 @@ def array_table(field: Field) -> dict[str, TColumnSchema]:
     }
 
 
-LEDGER: Final = "chat_walks"
-ARRAY_TABLES: Final = {f"chats__{field.name}": array_table(field) for field in LISTS}
+ARRAYS: Final = {field.name: array_table(field) for field in LISTS}
 
 
-def describe_tables(chats: DltResource) -> None:
-    """Give the resource its tables: `chats`, an array table for each list, and the ledger."""
-    for name, columns in ARRAY_TABLES.items():
-        chats.apply_hints(
-            table_name=name,
-            parent_table_name="chats",
-            write_disposition="merge",
-            columns=columns,
-            create_table_variant=True,
-        )
-    chats.apply_hints(
-        table_name=LEDGER,
-        write_disposition="append",
-        columns=CHAT_WALKS,
-        create_table_variant=True,
-    )
-    chats.apply_hints(write_disposition="merge", primary_key="id", columns=CHATS)
+class TableNames(NamedTuple):
+    """What the tables are called; all follow the first, which the user may have renamed."""
+
+    chats: str
+    walks: str
+    history: str
+    arrays: dict[str, str]
+
+    @classmethod
+    def of(cls, chats: str = "chats", normalize: Callable[[str], str] = str) -> TableNames:
+        """The names beside a table of chats, in the schema's naming convention."""
+        walks = "chat_walks" if chats == "chats" else f"{chats}_walks"
+        arrays = {field.name: normalize(f"{chats}__{field.name}") for field in LISTS}
+        return cls(normalize(chats), normalize(walks), normalize(f"{chats}_history"), arrays)
+
+
+NAMES: Final = TableNames.of()

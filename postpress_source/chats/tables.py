@@ -86,15 +86,15 @@ def _instants(values: Sequence[Any]) -> pa.Array:
 
 
 def split_lists(table: pa.Table) -> dict[str, pa.Table]:
-    """`chats` without its lists, and `chats__folder`, `chats__disabled_features`.
+    """`chats` without its lists, and the elements of each list by its field's name.
 
     Array tables have `chat_id`, `value` (null elements kept), `_dlt_list_idx` (0-based) and
     `_dlt_id` (`chat_id:_dlt_list_idx`, the row's key), one row an element, in order.
     """
-    tables = {"chats": table.drop_columns([field.name for field in LISTS])}
-    for field in LISTS:
-        tables[f"chats__{field.name}"] = _elements(table["id"], table[field.name])
-    return tables
+    lists = [field.name for field in LISTS if field.name in table.column_names]
+    return {"chats": table.drop_columns(lists)} | {
+        name: _elements(table["id"], table[name]) for name in lists
+    }
 
 
 def _elements(ids: pa.ChunkedArray, lists: pa.ChunkedArray) -> pa.Table:

@@ -8,36 +8,35 @@ Rows land twice where a load is cut off between an insert's commit and dlt's not
 such an insert again, be it into the staging table, and then its merge inserts both copies (dlt
 1.31: `gen_upsert_sql` doesn't look for copies, `gen_merge_sql` tells them apart by the row key,
 which is the same). Or two pipelines fill the same new table at once. Such rows are found by the
-next run, and replaced by what it reads. To be used inside the running resource.
+next run, and replaced by what it reads; in `chats_history`, where copies are equal, at once.
+To be used inside the running resource.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Final
 
 import dlt
 from dlt.common.configuration import resolve_configuration
-from dlt.common.pipeline import ExtractInfo, LoadInfo
 from dlt.common.schema import Schema
 from dlt.common.storages.exceptions import LoadPackageNotFound
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase
 from dlt.load.configuration import LoaderConfiguration
-from dlt.pipeline.trace import PipelineStepTrace
 
-from postpress_source.chats.columns import ARRAY_TABLES, LEDGER
-from postpress_source.landing.merge import merge_strategies
+from postpress_source.landing.shape import Shape
 from postpress_source.landing.table import Table
 
 logger = logging.getLogger("postpress_source")
 
-_KEYS: Final = {"chats": "id"} | dict.fromkeys(ARRAY_TABLES, "_dlt_id")
-_WALKS: Final = 3
-"""Full walks for the sake of doubled rows, at most: what is left then isn't listed any more."""
+
+_MOST_LOADS: Final = 20
+"""That are remembered where nobody can say whether they are there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,92 +47,116 @@ class Standing:
         lost: The last load isn't there, or not all of it.
         dropped: Tables that were there, and aren't any more.
         no_table: Certainly no `chats`; False if unknown.
+        no_history: Certainly no `chats_history`; False if unknown.
         doubles: Rows too many in the tables; 0 if unknown.
-        walk: Whether a full walk is called for, to replace them.
+        twice_in_history: The loads that have rows too many in `chats_history`.
     """
 
     lost: bool = False
     dropped: tuple[str, ...] = ()
     no_table: bool = False
+    no_history: bool = False
     doubles: int = 0
-    walk: bool = False
+    twice_in_history: tuple[str, ...] = ()
 
 
-def look(state: dict[str, Any], table: Table, *, may_walk: bool) -> Standing:
-    """What the destination has, as far as this can matter to the run; notes it in `state`.
-
-    Doubled rows aren't looked for if all that was loaded since the last look went through in one
-    go, as dlt's trace shows. Where the destination can't be asked, the next run does.
+def look_for_last_load(state: dict[str, Any], table: Table, shape: Shape) -> Standing:
+    """What the destination has, as far as this can matter to the run.
 
     Args:
-        state: The resource's.
+        state: The resource's; loads that are known to be there leave its list, but for the last.
         table: The destination's.
-        may_walk: Whether the run can be a full walk.
+        shape: The tables'.
     """
-    last = _look_for(state.setdefault("loads", []), table)
-    if last.lost:
-        state.pop("landed", None)
-    note = state.get("landed")
-    if note is not None and _is_settled(note):
-        state["landed"] = note if "versions" in note else {}
-        return last
-    standing = _ask(note, table)
-    state.pop("landed", None)
-    if standing is None:
-        return last
-    standing = replace(standing, lost=last.lost, dropped=last.dropped)
-    if not standing.doubles:
-        state.pop("walks_for_doubles", None)
-        state["landed"] = {}
-        return standing
-    walks = state.get("walks_for_doubles", 0)
-    walk = may_walk and walks < _WALKS
-    if walk:
-        state["walks_for_doubles"] = walks + 1
-    logger.warning(
-        "Of the rows of chats and of their arrays, %d are in the tables twice: a load was cut off, "
-        "and dlt ran it again. %s",
-        standing.doubles,
-        "The whole list is read now, and lands in their place."
-        if walk
-        else "Those of them that this run reads are replaced.",
-    )
-    return replace(standing, walk=walk)
-
-
-def _look_for(loads: list[str], table: Table) -> Standing:
-    """Whether the destination has all of the loads that were handed to dlt; it has, if unknown.
-
-    Those that are known to be there leave the list, but for the last one.
-    """
+    loads: list[str] = state.setdefault("loads", [])
     pipeline = dlt.current.pipeline()
     extracted = pipeline.list_extracted_load_packages()
     pending = {*extracted, *pipeline.list_normalized_load_packages()}
     due = [load_id for load_id in loads if load_id not in pending]
-    if not due:
+    if any(_has_failed_jobs(pipeline, load_id) for load_id in due):
+        standing: Standing | None = Standing(lost=True, dropped=(shape.names.chats,))
+    else:
+        everything = not due or state.get("appended") in due
+        standing = table.ask(lambda client: _standing(client, shape, due, everything))
+    if standing is None:
         return Standing()
-    failed = any(_has_failed_jobs(pipeline, load_id) for load_id in due)
-    dropped = ["chats"] if failed else table.ask(lambda client: _not_there(client, due))
-    if dropped:
+    state.pop("appended", None)
+    if standing.lost:
         loads.clear()
-        return Standing(lost=True, dropped=tuple(dropped))
-    loads[:] = [load_id for load_id in loads if load_id in pending or load_id == due[-1]]
-    return Standing()
+    if due:
+        loads[:] = [load_id for load_id in loads if load_id in pending or load_id == due[-1]]
+    if standing.doubles:
+        state["doubled"] = standing.doubles  # until a run has read the whole list
+        logger.warning(
+            "Of the rows of chats and of their arrays, %d are in the tables twice: a load was cut "
+            "off, and dlt ran it again. A full walk lands in their place.",
+            standing.doubles,
+        )
+    return replace(standing, doubles=state.get("doubled", 0))
 
 
-def _not_there(client: Any, loads: list[str]) -> list[str]:
-    """The tables that have to be made good; none if all of the loads are there."""
-    if all(_has_load(client, load_id) for load_id in loads):
-        return _dropped_tables(client)
-    return ["chats"]
+def remember_load(state: dict[str, Any], load_id: str, *, appended: bool) -> None:
+    """Note that rows were handed over, for `look_for_last_load` in the next run.
+
+    Args:
+        state: The resource's.
+        load_id: The load package.
+        appended: Whether to tables that didn't exist, as another pipeline may have done, too.
+    """
+    loads = state.setdefault("loads", [])
+    loads[:] = [*loads[1 - _MOST_LOADS :], load_id]
+    if appended:
+        state["appended"] = load_id
 
 
-def _dropped_tables(client: Any) -> list[str]:
+def _standing(client: Any, shape: Shape, loads: list[str], everything: bool) -> Standing:
+    there = all(_has_load(client, load_id) for load_id in loads)
     if not isinstance(client, SqlJobClientBase):
-        return []
-    tables = dlt.current.source_schema().tables
-    names = [name for name in (*_KEYS, LEDGER) if name in tables]
-    return [name for name in names if not client.get_storage_table(name)[0]]
+        return Standing(lost=not there, dropped=() if there else (shape.names.chats,))
+    names = shape.names
+    tables = (names.chats, *names.arrays.values(), names.walks, names.history)
+    missing = [name for name, columns in client.get_storage_tables(tables) if not columns]
+    known = dlt.current.source_schema().tables
+    dropped = tuple(name for name in missing if name in known) if loads else ()
+    if loads and not there:
+        dropped = (*dropped, names.chats)
+    standing = Standing(
+        lost=bool(dropped) and dropped != (names.history,),
+        dropped=dropped,
+        no_table=names.chats in missing,
+        no_history=names.history in missing,
+    )
+    if {*missing} - {names.history} or not shape.array_tables:
+        return standing  # a file lands again in its place
+    doubles, of_history = _doubles(client, shape, loads, everything, standing.no_history)
+    return replace(
+        standing,
+        doubles=0 if shape.disposition == "append" else doubles,  # each is the user's own wish
+        twice_in_history=tuple(loads) if of_history else (),
+    )
+
+
+def _doubles(
+    client: Any, shape: Shape, loads: Sequence[str], everything: bool, no_history: bool
+) -> tuple[int, int]:
+    """Rows too many of the last loads: one query for their few rows, or, after a first, for all."""
+    sql: SqlClientBase[Any] = client.sql_client
+    c, names = shape.column, shape.names
+    chats, history = map(sql.make_qualified_table_name, (names.chats, names.history))
+    of_load = _of_loads(shape, loads)
+    of_chats = "" if everything else of_load
+    of_array = f" WHERE {c('chat_id')} IN (SELECT {c('id')} FROM {chats}{of_chats})"  # noqa: S608
+    tables = [(chats, "id", of_chats)]
+    tables += [] if no_history else [(history, "id", of_load)]
+    arrays = map(sql.make_qualified_table_name, names.arrays.values())
+    tables += [(array, "_dlt_id", "" if everything else of_array) for array in arrays]
+    counts = [
+        f"(SELECT COUNT(*) - COUNT(DISTINCT {c(key)}) FROM {table}{where})"  # noqa: S608
+        for table, key, where in tables
+    ]
+    ((*found,),) = sql.execute_sql(f"SELECT {', '.join(counts)}") or [[0]]
+    in_history = 0 if no_history else found.pop(1)
+    return sum(found), in_history
 
 
 def _has_failed_jobs(pipeline: dlt.Pipeline, load_id: str) -> bool:
@@ -167,87 +190,57 @@ def _has_load(client: Any, load_id: str) -> bool:
     return bool(loads)
 
 
-def remember_load(state: dict[str, Any], load_id: str, appended: Mapping[str, int]) -> None:
-    """Note that rows were handed over, for `look` in the next run.
+# --- chats_history -------------------------------------------------------------------------------
+
+
+def mend_history(
+    table: Table, shape: Shape, state: dict[str, Any], standing: Standing, keep_from: datetime
+) -> None:
+    """Take out of `chats_history` what a load brought twice, and, daily, what isn't kept so long.
+
+    The only statements that don't go through dlt's load: its `scd2` can do neither.
 
     Args:
+        table: The destination's.
+        shape: The tables'.
         state: The resource's.
-        load_id: The load package.
-        appended: How many rows each table has now if nobody else writes; empty if unknown.
+        standing: What the destination has.
+        keep_from: Versions that were retired before it go.
     """
-    note = state.get("landed")
-    state.setdefault("loads", []).append(load_id)
-    disposition = dlt.current.resource().compute_table_schema().get("write_disposition")
-    if disposition == "append" or "versions" in (note or ()):
-        state["landed"] = {"versions": True}  # every one is the user's own wish
-    elif appended:
-        state["landed"] = {"rows": dict(appended)}
-    elif note == {}:
-        state["landed"] = {"load_id": load_id}
-    else:
-        state.pop("landed", None)
+    day = f"{keep_from:%Y-%m-%d}"
+    old = keep_from if state.get("kept_from") != day else None
+    if standing.no_history:
+        state["kept_from"] = day
+    if shape.versions_apart or standing.no_history or not (old or standing.twice_in_history):
+        return
+    twice = standing.twice_in_history
+    if table.ask(lambda client: _mend(client, shape, twice, old)) and old:
+        state["kept_from"] = day
 
 
-def _is_settled(note: Mapping[str, Any]) -> bool:
-    """Whether there is nothing to look for: by choice, or since nothing can have landed twice."""
-    if "load_id" in note:
-        return _went_through_in_one_go(note["load_id"])
-    return "rows" not in note
+def _of_loads(shape: Shape, loads: Sequence[str]) -> str:
+    quoted = ", ".join(f"'{load_id}'" for load_id in loads or [""])
+    return f" WHERE {shape.column('_dlt_load_id')} IN ({quoted})"
 
 
-def _went_through_in_one_go(load_id: str) -> bool:
-    """Whether one and the same process extracted and loaded it, and no part of it twice.
-
-    A trace is of one process: dlt adds nothing to what an earlier one has left.
-    """
-    trace = dlt.current.pipeline().last_trace
-    steps = [] if trace is None else trace.steps
-    extracted = [n for n, step in enumerate(steps) if _is_extract_of(load_id, step)]
-    since = steps[extracted[0] :] if extracted else []
-    loads = [step.step_info for step in since if isinstance(step.step_info, LoadInfo)]
-    packages = [p for load in loads for p in load.load_packages if p.load_id == load_id]
-    jobs = [job for package in packages for job in package.jobs["completed_jobs"]]
-    again = [job for job in jobs if job.job_file_info.retry_count]
-    return bool(jobs) and not again and not any(step.step_exception for step in since)
-
-
-def _is_extract_of(load_id: str, step: PipelineStepTrace) -> bool:
-    return isinstance(step.step_info, ExtractInfo) and load_id in step.step_info.loads_ids
+def _mend(client: Any, shape: Shape, twice: Sequence[str], old: datetime | None) -> bool:
+    if not isinstance(client, SqlJobClientBase):
+        return False
+    sql: SqlClientBase[Any] = client.sql_client
+    history = sql.make_qualified_table_name(shape.names.history)
+    with sql.begin_transaction():
+        if old:
+            until = shape.column("seen_until")
+            sql.execute_sql(f"DELETE FROM {history} WHERE {until} < %s", old)  # noqa: S608
+        if twice:
+            for statement in _statements_that_part_doubles(history, _of_loads(shape, twice)):
+                sql.execute_sql(statement)
+    return True
 
 
-def _ask(note: Mapping[str, Any] | None, table: Table) -> Standing | None:
-    """Ask the destination; None if it can't be asked.
-
-    Tables that aren't merged by SQL have no row twice: a file lands again in its place.
-    """
-    rows = note.get("rows", {}) if note else {}
-    strategies = merge_strategies(dlt.current.resource())
-    if strategies is None:
-        return None
-    if "delete-insert" not in strategies:
-        return Standing()
-
-    def question(client: Any) -> Standing:
-        if note is None and isinstance(client, SqlJobClientBase):
-            exists, _ = client.get_storage_table("chats")
-            if not exists:
-                return Standing(no_table=True)
-        sql: SqlClientBase[Any] = client.sql_client
-        return Standing(doubles=sum(_doubles(sql, name, rows.get(name)) for name in _KEYS))
-
-    return table.ask(question)
-
-
-def _doubles(client: SqlClientBase[Any], table: str, expected: int | None) -> int:
-    """Rows too many; none if there are as many as expected."""
-    name = client.make_qualified_table_name(table)
-    try:
-        ((rows,),) = client.execute_sql(f"SELECT COUNT(*) FROM {name}") or [(0,)]  # noqa: S608
-        if rows == expected:
-            return 0
-        key = client.escape_column_name(_KEYS[table])
-        query = f"SELECT COUNT(DISTINCT {key}) FROM {name}"  # noqa: S608
-        ((different,),) = client.execute_sql(query) or [(rows,)]
-    except DatabaseUndefinedRelation:
-        return 0
-    return int(rows - different)
+def _statements_that_part_doubles(history: str, of_load: str) -> Iterator[str]:
+    once: Final = "postpress_history_once"
+    yield f"CREATE TEMPORARY TABLE {once} AS SELECT DISTINCT * FROM {history}{of_load}"  # noqa: S608
+    yield f"DELETE FROM {history}{of_load}"  # noqa: S608
+    yield f"INSERT INTO {history} SELECT * FROM {once}"  # noqa: S608
+    yield f"DROP TABLE {once}"

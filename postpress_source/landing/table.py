@@ -1,40 +1,141 @@
 """What the destination has, as far as a run has to know. To be used inside the running resource.
 
 Asking changes nothing. A destination that can't be asked from where the source runs gives None, and
-then nothing is deleted.
+then nothing is deleted, and everything that was read is handed over.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, Final, TypeVar
 
 import dlt
 import pyarrow as pa
 import pyarrow.compute as pc
-from dlt.common.destination.client import SupportsOpenTables
-from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.common.schema import Schema
-from dlt.destinations.exceptions import DatabaseUndefinedRelation
-from dlt.destinations.sql_client import SqlClientBase
 
-from postpress_source.walks.spool import KEYS
+from postpress_source.chats.tables import TEXT
+from postpress_source.chats.versions import VERSION, VersionSet
+from postpress_source.landing.look import LOOK, Look, look
+from postpress_source.landing.shape import Shape
 
 logger = logging.getLogger("postpress_source")
 
 _Answer = TypeVar("_Answer")
-_CHUNK_ROWS: Final = 20_000
-_VALUES_A_QUERY: Final = 500
+_MOST_IDS: Final = 5_000
+"""Beyond, the accounts' rows are asked for and not the chats', so that there are few queries."""
 
 
 class Table:
-    """The table `chats` of the pipeline's destination."""
+    """The tables `chats` and `chats_history` of the pipeline's destination.
 
-    def __init__(self) -> None:
-        self.filtered = False  # whether the user keeps rows out of it
-        self._schema: Schema = dlt.current.source_schema()
+    Args:
+        shape: What they are called, and how they are kept.
+        empty: Whether there certainly are none yet.
+        history: Whether history is kept.
+
+    Attributes:
+        doubled: Whether a chat was seen to be there twice.
+    """
+
+    def __init__(self, shape: Shape, *, empty: bool = False, history: bool = False) -> None:
+        self._shape = shape
+        self._history = history
+        self._empty = empty
+        self._blind = False
+        self._accounts: set[str] = set()
+        self._chats, self._versions = VersionSet(), VersionSet()
+        self._keys = LOOK.empty_table()
+        self._absent: set[str] = set()
+        self.doubled = False
+
+    def keys(self, accounts: Collection[str], account_type: str | None) -> pa.Table | None:
+        """`id` and `account_id` of what is there of these accounts, in either table.
+
+        Of this type, where one is given; None if it can't be asked.
+        """
+        of_type = {} if account_type is None else {"account_type": [account_type]}
+        looks = self._look({"account_id": accounts, **of_type})
+        if looks is None:
+            return None
+        if not of_type:
+            self._accounts |= set(accounts)
+        chats, history = looks if self._shape.can_delete else (LOOK.empty_table(), looks[1])
+        only = history.filter(pc.invert(pc.is_in(history["id"], chats["id"].combine_chunks())))
+        self._keys = pa.concat_tables([chats, only])
+        return self._keys.select(["id", "account_id"])
+
+    def accounts_of(self, chat_ids: Collection[str]) -> Mapping[str, str | None]:
+        """The account of each of these chats, as far as it was asked for."""
+        rows = self._keys.filter(pc.is_in(self._keys["id"], pa.array(sorted(chat_ids), TEXT)))
+        return dict(zip(rows["id"].to_pylist(), rows["account_id"].to_pylist(), strict=True))
+
+    def lacks(self, chats: pa.Table, *, everything: bool) -> tuple[pa.Array, pa.Array]:
+        """Which of these chats, as they are now, `chats` lacks, and which `chats_history` lacks.
+
+        Args:
+            chats: With `id`, `account_id` and `version`.
+            everything: Whether `chats` is to be given all, there or not.
+        """
+        if not (self._empty or self._blind):
+            self._ask_for(chats)
+        versions = chats[VERSION].to_pylist()
+        every = pa.array([True] * len(versions), pa.bool_())
+        known = self._empty or self._blind
+        new = every if known or everything else self._chats.lacks(versions)
+        return new, every if known else self._versions.lacks(versions)
+
+    def has_lost(self, chats: pa.Table, known_below: datetime) -> bool:
+        """Whether a chat that was last active before it was known has no row at all."""
+        old = pc.less(chats["timestamp"], pa.scalar(known_below, chats["timestamp"].type))
+        return not self._absent.isdisjoint(chats.filter(old)["id"].to_pylist())
+
+    def _ask_for(self, chats: pa.Table) -> None:
+        """Ask for what isn't known yet of these chats."""
+        accounts = pa.array(sorted(self._accounts), chats["account_id"].type)
+        asked = pc.is_in(chats["account_id"], accounts)
+        others = chats.filter(pc.invert(asked))
+        if not others.num_rows:
+            return
+        of_others = set(others["account_id"].to_pylist())
+        if others.num_rows > _MOST_IDS and None not in of_others:
+            self._accounts |= of_others
+            self._blind = self._look({"account_id": of_others}) is None
+        else:
+            ids = others["id"].to_pylist()
+            looks = self._look({"id": ids})
+            self._blind = looks is None
+            if looks is not None:
+                self._absent |= {*ids} - {*looks[0]["id"].to_pylist()}
+
+    def _look(self, values: Mapping[str, Collection[str]]) -> tuple[pa.Table, pa.Table] | None:
+        """The rows whose columns have one of these values each, in both tables."""
+        if self._empty:
+            return LOOK.empty_table(), LOOK.empty_table()
+        names, shape = self._shape.names, self._shape
+        newest_by = "_dlt_load_id" if shape.appended else None
+        tables = [Look(names.chats, newest_by, has_versions=False)]
+        if self._history:
+            newest_by = "seen_from" if shape.versions_apart else None
+            tables.append(Look(names.history, newest_by, has_versions=True))
+        found = self.ask(lambda client: [look(client, shape, table, values) for table in tables])
+        if found is None:
+            return None
+        chats, *history = found
+        ids = chats["id"]
+        if pc.count_distinct(ids).as_py() < len(ids):
+            self.doubled = True
+            counts = pc.value_counts(ids)
+            twice = counts.filter(pc.greater(counts.field("counts"), 1)).field("values")
+            self._chats.add(chats.filter(pc.invert(pc.is_in(ids, twice)))[VERSION])
+        else:
+            self._chats.add(chats[VERSION])
+        current = history[0] if history else LOOK.empty_table()
+        self._versions.add(current[VERSION])
+        return chats, current
 
     def ask(self, question: Callable[[Any], _Answer]) -> _Answer | None:
         """What a function of the destination's client returns; None if it can't be asked."""
@@ -50,68 +151,10 @@ class Table:
     @contextmanager
     def _client(self) -> Iterator[Any]:
         # not the public sql_client(): the pipeline doesn't know a schema this new
-        client = dlt.current.pipeline()._get_destination_clients(self._schema)[0]  # noqa: SLF001
+        schema: Schema = dlt.current.source_schema()
+        client = dlt.current.pipeline()._get_destination_clients(schema)[0]  # noqa: SLF001
         with client:
             yield client
-
-    def keys(self, accounts: Collection[str], account_type: str | None) -> pa.Table | None:
-        """`id` and `account_id` of the rows of these accounts, of this type where one is given."""
-        of_type = {} if account_type is None else {"account_type": [account_type]}
-        if len(accounts) <= _VALUES_A_QUERY:
-            return self.ask(lambda client: _keys(client, {"account_id": accounts, **of_type}))
-        table = self.ask(lambda client: _keys(client, of_type))
-        if table is None:
-            return None
-        wanted = pa.array(sorted(accounts), KEYS.field("account_id").type)
-        return table.filter(pc.is_in(table["account_id"], wanted))
-
-    def has_all(self, chat_ids: Iterable[str]) -> bool | None:
-        """Whether there is a row for each of these ids."""
-        if self.filtered:
-            return None
-        ids = sorted(set(chat_ids))
-        parts = [ids[at : at + _VALUES_A_QUERY] for at in range(0, len(ids), _VALUES_A_QUERY)]
-        found = self.ask(lambda client: [_keys(client, {"id": part}) for part in parts])
-        if found is None:
-            return None
-        return len({key for keys in found for key in keys["id"].to_pylist()}) == len(ids)
-
-
-def _keys(client: Any, values: Mapping[str, Collection[str]]) -> pa.Table:
-    """The keys of the rows whose columns have one of these values each."""
-    if isinstance(client, SupportsOpenTables) and client.is_open_table("delta", "chats"):
-        return _keys_of_delta(client, values)
-    sql: SqlClientBase[Any] = client.sql_client
-    columns = ", ".join(map(sql.escape_column_name, KEYS.names))
-    conditions = [
-        f"{sql.escape_column_name(column)} IN ({', '.join(['%s'] * len(allowed))})"
-        for column, allowed in values.items()
-    ]
-    where = " WHERE " + " AND ".join(conditions) if conditions else ""
-    query = f"SELECT {columns} FROM {sql.make_qualified_table_name('chats')}{where}"  # noqa: S608
-    asked = [value for allowed in values.values() for value in allowed]
-    batches = []
-    try:
-        with sql.execute_query(query, *asked) as cursor:
-            while rows := cursor.fetchmany(_CHUNK_ROWS):
-                arrays = map(pa.array, zip(*rows, strict=True), KEYS.types)
-                batches.append(pa.RecordBatch.from_arrays(list(arrays), schema=KEYS))
-    except DatabaseUndefinedRelation:
-        pass  # no table, no rows
-    return pa.Table.from_batches(batches, KEYS)
-
-
-def _keys_of_delta(client: SupportsOpenTables, values: Mapping[str, Collection[str]]) -> pa.Table:
-    """The same of a Delta table, which DuckDB can read only with an extension to download."""
-    condition = None
-    for column, allowed in values.items():
-        one_of = pc.field(column).isin(list(allowed))
-        condition = one_of if condition is None else condition & one_of
-    try:
-        delta = client.load_open_table("delta", "chats")
-    except DestinationUndefinedEntity:
-        return KEYS.empty_table()
-    return delta.to_pyarrow_dataset().to_table(KEYS.names, condition).cast(KEYS)
 
 
 def _is_interrupt(error: BaseException | None) -> bool:

@@ -145,7 +145,6 @@ class Progress:
         newest_first: No timestamp was newer than one before it.
         descents: How often one was older than the one before it.
         empty_pages: Pages in a row that brought no chat at all.
-        below_head: A whole page has lain below the newest timestamp less the lookback.
     """
 
     newest: datetime | None = None
@@ -153,7 +152,6 @@ class Progress:
     newest_first: bool = True
     descents: int = 0
     empty_pages: int = 0
-    below_head: bool = False
 
     @property
     def order_proved(self) -> bool:
@@ -161,31 +159,22 @@ class Progress:
         return self.newest_first and self.descents >= ORDER_PROOF
 
 
-def observe(
-    progress: Progress,
-    timestamps: Sequence[datetime | None],
-    plan: Plan,
-    now: datetime,
-) -> Progress:
+def observe(progress: Progress, timestamps: Sequence[datetime | None]) -> Progress:
     """The progress after one more page.
 
     Args:
         progress: The progress before it.
         timestamps: The page's, in list order.
-        plan: The walk's plan.
-        now: The walk's start, UTC.
     """
     known = [timestamp for timestamp in timestamps if timestamp is not None]
     before = [progress.last or known[0], *known] if known else []
     newest = max([*known, *([progress.newest] if progress.newest else [])], default=None)
-    head = None if newest is None else _before(min(newest, now), plan.lookback)
     return Progress(
         newest=newest,
         last=known[-1] if known else progress.last,
         newest_first=progress.newest_first and all(map(ge, before, known)),
         descents=progress.descents + sum(map(gt, before, known)),
         empty_pages=0 if timestamps else progress.empty_pages + 1,
-        below_head=progress.below_head or (bool(known) and head is not None and max(known) < head),
     )
 
 
@@ -210,7 +199,6 @@ def remember(
     now: datetime,
     *,
     to_the_end: bool,
-    head: str,
     seen: Iterable[str] = (),
     missing: Mapping[str, Missing],
 ) -> Memory:
@@ -222,7 +210,6 @@ def remember(
         progress: All it saw.
         now: The walk's start, UTC; the watermark is never later.
         to_the_end: Whether the walk read the whole list.
-        head: Digest of the pages that the next head walk would read.
         seen: Of "all visible" only: the accounts seen on the way.
         missing: What a full walk found missing and kept, by account.
     """
@@ -233,7 +220,6 @@ def remember(
         watermark=_whole_ms(min(newest, now)) if newest else None,
         full_walk_at=now if full else before.full_walk_at,
         newest_first=progress.order_proved if to_the_end else before.newest_first,
-        head=head,
         since=plan.since,
         accounts=frozenset(seen) if to_the_end else before.accounts,
         owed=frozenset() if to_the_end else before.owed,
@@ -243,7 +229,7 @@ def remember(
 
 def remember_failure(memory: Memory | None) -> Memory:
     """What a walk that isn't complete leaves behind: the watermark stays, a full walk is owed."""
-    return replace(memory or Memory(), full_walk_at=None, head="")
+    return replace(memory or Memory(), full_walk_at=None)
 
 
 def kind_of(plan: Plan, progress: Progress) -> Kind:

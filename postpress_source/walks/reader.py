@@ -7,10 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from hashlib import blake2b
 from typing import Final
-
-import msgspec
 
 from postpress_source.api.answers import Page
 from postpress_source.api.client import CHATS_PATH, PostpressClient, Traffic
@@ -25,7 +22,6 @@ from postpress_source.errors import (
 from postpress_source.walks.plan import (
     MAX_EMPTY_PAGES,
     MAX_PAGES_WITHOUT_NEWS,
-    Kind,
     Progress,
     may_stop,
     observe,
@@ -136,19 +132,14 @@ class Reader:
         self._read_pages(walk)
 
     def _read_pages(self, walk: Walk) -> None:
-        seen, digest = SeenIds(), blake2b(digest_size=6)
+        seen, in_a_row = SeenIds(), 0
         pending: list[Page] = []
-        digested = in_a_row = 0
         page_cursor: str | None = None
         query = walk.filters.query(walk.account_id)
         while True:
             page = self._client.get_page(
                 query, page_cursor, page=walk.pages + 1, traffic=walk.traffic
             )
-            if not walk.progress.below_head:
-                digest.update(page.text or msgspec.json.encode(page.chats))
-                digest.update(b"" if page.page_cursor else b"end")
-                digested += 1
             timestamps = self._take(walk, page)
             ids = [chat.id for chat in page.chats]
             if ids:
@@ -165,11 +156,6 @@ class Reader:
                 break
             _refuse_endless(walk, in_a_row)
         walk.to_the_end = page_cursor is None
-        walk.head = digest.hexdigest()
-        remembered = walk.memory.head if walk.memory else ""
-        # A full walk has to land what it read, changed or not: what isn't in it is gone.
-        head_walk = walk.kind is Kind.HEAD and walk.complete
-        walk.unchanged = head_walk and digested == walk.pages and walk.head == remembered
         self._spool.add(walk.number, pending)
 
     def _take(self, walk: Walk, page: Page) -> Sequence[datetime | None]:
@@ -178,7 +164,7 @@ class Reader:
         walk.pages += 1
         walk.chats += len(page.chats)
         walk.accounts.update([chat.account_id for chat in page.chats if chat.account_id])
-        walk.progress = observe(walk.progress, timestamps, walk.plan, walk.started_at)
+        walk.progress = observe(walk.progress, timestamps)
         if walk.pages == 1:
             walk.first_page, walk.top = walk.chats, walk.progress.newest
         if (known := walk.plan.watermark) is not None:

@@ -6,7 +6,7 @@ No dlt: the table that the rows are in is passed in.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from datetime import datetime
@@ -36,13 +36,13 @@ _SECOND_LOOK = Plan(Kind.FULL, "chats seem to be gone")
 
 
 class Rows(Protocol):
-    """The rows that a table has; each answer is None if it can't be asked."""
+    """The rows that a table has."""
 
     def keys(self, accounts: Collection[str], account_type: str | None) -> pa.Table | None:
-        """`id` and `account_id` of the rows of these accounts, of this type where one is given."""
+        """`id` and `account_id` of the rows of these accounts, of this type where one is given.
 
-    def has_all(self, chat_ids: Iterable[str]) -> bool | None:
-        """Whether there is a row for each of these ids."""
+        None if it can't be asked.
+        """
 
 
 class Reading:
@@ -86,8 +86,6 @@ class Reading:
         errors = [walk.error for walk in walks if walk.error]
         if len(errors) == len(walks):
             raise _all_failed(errors)
-        for walk in walks:
-            self._drop_if_unchanged(walk)
         self._judge(walks)
         return walks
 
@@ -107,17 +105,6 @@ class Reading:
             raise
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-
-    def _drop_if_unchanged(self, walk: Walk) -> None:
-        """Land nothing of a walk that brought what the table has; if it has it."""
-        if not walk.unchanged:
-            return
-        ids = self._spool.keys({walk.number})[walk.number]["id"].to_pylist()
-        if self._rows and self._rows.has_all(ids) is False:
-            walk.unchanged, walk.rows_lost = False, True
-            logger.warning("Rows are missing from the table; a full walk is owed.")
-        else:
-            self._spool.drop(walk.number)
 
     # --- what is gone ----------------------------------------------------------------------------
 
@@ -224,16 +211,8 @@ def _walks_beside(walk: Walk) -> list[Walk]:
     ]
 
 
-def memories_after(
-    walks: Sequence[Walk], now: datetime, *, start: datetime | None
-) -> dict[str, Memory]:
-    """What each unit remembers after the run; accounts beside "all visible" belong to it.
-
-    With a start date the table isn't what the walks read: what is older wasn't landed.
-    """
-    if start is not None:
-        for walk in walks:
-            walk.head = ""
+def memories_after(walks: Sequence[Walk], now: datetime) -> dict[str, Memory]:
+    """What each unit remembers after the run; accounts beside "all visible" belong to it."""
     first, *beside = walks
     if first.account_id is not None:
         return {walk.account_id or ALL_VISIBLE: _memory_after(walk, now) for walk in walks}
@@ -257,17 +236,15 @@ def memories_after(
 def _memory_after(walk: Walk, now: datetime) -> Memory:
     if not walk.complete:
         return remember_failure(walk.memory)
-    memory = remember(
+    return remember(
         walk.memory,
         walk.plan,
         walk.progress,
         now,
         to_the_end=walk.to_the_end,
-        head=walk.head,
         seen=walk.accounts if walk.account_id is None else (),
         missing=_kept(walk),
     )
-    return remember_failure(memory) if walk.rows_lost else memory
 
 
 def _kept(walk: Walk) -> Mapping[str, Missing]:

@@ -40,9 +40,7 @@ class Walk:
         left_out: The ids of those, up to `MOST_LEFT_OUT`: they are listed somewhere, so not gone.
         repeats: Pages that brought only chats of earlier ones: what they stand for is unknown.
         to_the_end: Whether the whole list was read.
-        head: Digest of the pages that the next head walk would read, and of whether they are all.
-        unchanged: A head walk, and everything it read is, to the letter, what the last run landed.
-        rows_lost: The table lacks rows that it had.
+        unchanged: It is complete, and nothing that it read was new to the table.
         verdicts: What was found missing, by account; empty if nothing was looked for.
         sick: Accounts that it listed and that couldn't be read when they were looked at again.
         error: Why the account was skipped, None if it wasn't.
@@ -67,9 +65,7 @@ class Walk:
     left_out: set[str] = field(default_factory=set)
     repeats: int = 0
     to_the_end: bool = False
-    head: str = ""
     unchanged: bool = False
-    rows_lost: bool = False
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     sick: set[str] = field(default_factory=set)
     error: PostpressError | None = None

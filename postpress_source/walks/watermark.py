@@ -22,12 +22,12 @@ from postpress_source.walks.gone import Missing
 
 ALL_VISIBLE: Final = ""
 MAX_BYTES: Final = 8_500
-VERSION: Final = 2
+VERSION: Final = 3
 """Of the state's format; what an earlier release wrote is read."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
-_SHORTEST: Final = 4
+_SHORTEST: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,6 @@ class Memory:
             last attempt failed or wasn't complete.
         newest_first: Whether that full walk saw enough of the order to trust it: newest first from
             end to end.
-        head: Digest of the pages that a head walk would read, as they were. Empty if unknown.
         since: The start date (inclusive) from which on all this holds; None: there is none.
         accounts: Of "all visible" only: the accounts whose whole history has been read.
         owed: Of "all visible" only: accounts that were seen but could not be read.
@@ -51,7 +50,6 @@ class Memory:
     watermark: datetime | None = None
     full_walk_at: datetime | None = None
     newest_first: bool = False
-    head: str = ""
     since: datetime | None = None
     accounts: frozenset[str] = frozenset()
     owed: frozenset[str] = frozenset()
@@ -63,7 +61,6 @@ class Memory:
             _to_ms(self.watermark),
             None if self.full_walk_at is None else int(self.full_walk_at.timestamp()),
             int(self.newest_first),
-            self.head,
             _to_ms(self.since),
             sorted(self.accounts),
             sorted(self.owed),
@@ -76,14 +73,13 @@ class Memory:
     @classmethod
     def from_state(cls, state: list[Any]) -> Memory:
         """The memory that `to_state` wrote."""
-        watermark_ms, full_walk_s, newest_first, head, *rest = state
+        watermark_ms, full_walk_s, newest_first, *rest = state
         defaults: list[Any] = [None, (), (), {}]
         since_ms, accounts, owed, missing = [*rest, *defaults[len(rest) :]]
         return cls(
             _from_ms(watermark_ms),
             None if full_walk_s is None else _EPOCH + timedelta(seconds=full_walk_s),
             bool(newest_first),
-            head,
             _from_ms(since_ms),
             frozenset(accounts),
             frozenset(owed),
@@ -104,7 +100,7 @@ def upgrade(state: dict[str, Any], filters: str, scope: str) -> None:
 
     Version 1 knew neither workspaces nor its own version, and kept a scope for each start date.
     What it knew under these filters goes to the workspace that asks first; the rest is forgotten,
-    which costs a full walk.
+    which costs a full walk. Up to version 2 there was a digest in each memory.
 
     Raises:
         PostpressArgumentError: A later release wrote it.
@@ -117,10 +113,15 @@ def upgrade(state: dict[str, Any], filters: str, scope: str) -> None:
         )
     if version == 1:
         known = state.pop("scopes", {}).get(filters)
-        state["version"] = VERSION
         if known:
             units = {unit: _from_version_1(memory) for unit, memory in known["units"].items()}
             state["scopes"] = {scope: {"used": 0, "units": units}}
+    if version < VERSION:
+        state.pop("landed", None)
+        for of_scope in state.get("scopes", {}).values():
+            for memory in of_scope["units"].values():
+                del memory[3:4]
+    state["version"] = VERSION
 
 
 def _from_version_1(memory: list[Any]) -> list[Any]:
@@ -137,26 +138,16 @@ def read_memories(state: Mapping[str, Any], scope: str) -> dict[str, Memory]:
 def write_memories(state: dict[str, Any], scope: str, memories: Mapping[str, Memory]) -> None:
     """Remember a run's memories in `state`, in place.
 
-    The `head` digests of everything else are forgotten: they said what the table holds, and this
-    run may have changed that. So that the state stays small (`MAX_BYTES` as JSON), what this run
-    didn't use is forgotten, the longest unused scope first, then other units of this one; what is
-    forgotten costs a full walk.
+    So that the state stays small (`MAX_BYTES` as JSON), what this run didn't use is forgotten, the
+    longest unused scope first, then other units of this one; what is forgotten costs a full walk.
     """
     scopes = state.setdefault("scopes", {})
-    forget_heads(state)
     mine = scopes.setdefault(scope, {"used": -1, "units": {}})
     latest = max((other["used"] for other in scopes.values() if other is not mine), default=-1)
     mine["used"] = max(mine["used"], latest + 1)  # the order of use: a quiet run changes nothing
     for unit, memory in memories.items():
         mine["units"][unit] = memory.to_state()
     _forget_unused(scopes, scope, memories)
-
-
-def forget_heads(state: dict[str, Any]) -> None:
-    """Forget all `head` digests: rows landed without a memory of their own (a backfill)."""
-    for scope in state.get("scopes", {}).values():
-        for memory in scope["units"].values():
-            memory[3] = ""
 
 
 def _forget_unused(scopes: dict[str, Any], scope: str, used: Iterable[str]) -> None:

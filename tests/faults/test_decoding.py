@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from postpress_source.api.answers import Page, UnreadableError, decode_page, err
 from postpress_source.api.pace import Budget, asked_wait
 from postpress_source.chats.tables import CHATS, split_lists, to_batch
 from postpress_source.errors import PostpressContractError, PostpressError
-from postpress_source.walks.plan import Kind, Plan, Progress, observe
+from postpress_source.walks.plan import Progress, observe
 from tests.faults.corpus.make import LIES, PAGES
 from tests.faults.pages import (
     ENVELOPES,
@@ -35,7 +34,7 @@ CORPUS = Path(__file__).parent / "corpus"
 def land(page: Page) -> pa.Table:
     """All that a walk does to a page before dlt gets it."""
     instants = [chat.timestamp for chat in page.chats]
-    observe(Progress(), instants, Plan(Kind.FULL, ""), datetime.now(UTC))
+    observe(Progress(), instants)
     table = pa.Table.from_batches([to_batch(page.chats)], CHATS)
     table.validate(full=True)
     for part in split_lists(table).values():

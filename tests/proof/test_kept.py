@@ -150,17 +150,6 @@ def test_an_account_that_lists_nothing_keeps_its_rows() -> None:
     assert len(warehouse.rows) == 60
 
 
-def test_rows_that_the_table_has_lost_are_back_within_two_runs() -> None:
-    world = inbox()
-    warehouse = loaded(world)
-    del warehouse.rows["c00"], warehouse.rows["c40"]
-    warehouse.run(HEAD)
-    warehouse.run(HEAD)
-    assert warehouse.rows.keys() == listed(world)
-    (walk,) = warehouse.run(HEAD)
-    assert walk.unchanged
-
-
 # --- a list that moves while it is read ----------------------------------------------------------
 
 

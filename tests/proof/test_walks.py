@@ -11,7 +11,7 @@ import pytest
 
 from postpress_source import PostpressContractError
 from postpress_source.sandbox import World, WorldOptions, generate_world
-from postpress_source.walks.plan import MAX_EMPTY_PAGES, Kind, Plan, Progress, observe
+from postpress_source.walks.plan import MAX_EMPTY_PAGES, Kind, Progress, observe
 from tests.proof.machine import LONG, START
 from tests.proof.warehouse import Order, Trouble, Warehouse
 
@@ -127,11 +127,11 @@ def test_empty_pages_are_no_end_and_pages_without_end_are() -> None:
     warehouse.run(FULL)
     assert warehouse.rows.keys() == listed(world)
 
-    progress, plan = Progress(), Plan(Kind.FULL, "")
+    progress = Progress()
     for _ in range(MAX_EMPTY_PAGES):
-        progress = observe(progress, [], plan, START)
+        progress = observe(progress, [])
     assert progress.empty_pages >= MAX_EMPTY_PAGES
-    assert observe(progress, [None], plan, START).empty_pages == 0
+    assert observe(progress, [None]).empty_pages == 0
     spaced(world, MAX_EMPTY_PAGES * 2, timedelta(days=1), account="a3")
     world.disconnect_account("a3", error=None)
     world.disconnect_account("a2", error=None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -31,7 +31,7 @@ from postpress_source.walks.reader import Reader
 from postpress_source.walks.reading import Reading, memories_after
 from postpress_source.walks.spool import KEYS, Spool
 from postpress_source.walks.walk import Walk
-from postpress_source.walks.watermark import forget_heads, read_memories, write_memories
+from postpress_source.walks.watermark import read_memories, write_memories
 from tests.proof.happenings import LOOKBACK
 
 Row = dict[str, Any]
@@ -120,13 +120,13 @@ class Warehouse:
         """One run, as `Sync.run` does it; an error changes nothing."""
         filters = order.filters(self._limit)
         client = WorldClient(self.world, order.trouble)
-        sync = Sync(client, filters, SCOPE, LOOKBACK, order.full_walk_every, 1)
+        sync = Sync(client, filters, SCOPE, LOOKBACK, order.full_walk_every, 1, None)
         window = Window(order.start, order.end)
         state = copy.deepcopy(self.state)
         scope = filters.scope()
         memories, now = read_memories(state, scope), self.world.now + self._ahead
         with closing(Spool()) as spool:
-            walks = sync.plan(memories, window, now, Standing())
+            walks = sync.plan(memories, window, now, Standing(), now)
             reading = Reading(Reader(client, spool), spool, self, 1, client.close)
             walks = reading.run(walks)
             if window.end is not None:
@@ -136,10 +136,8 @@ class Warehouse:
         gone = {c for walk in walks for verdict in walk.verdicts.values() for c in verdict.gone}
         assert not gone & handed.keys(), "what has just been listed is not gone"
         self.rows = {k: v for k, v in self.rows.items() if k not in gone} | handed
-        if window.end is not None:
-            forget_heads(state)
-        else:
-            write_memories(state, scope, memories_after(walks, now, start=window.start))
+        if window.end is None:
+            write_memories(state, scope, memories_after(walks, now))
         self.state = json.loads(json.dumps(state))
         return walks
 
@@ -153,10 +151,6 @@ class Warehouse:
             if row["account_id"] in accounts and account_type in (None, row["account_type"])
         ]
         return pa.Table.from_pylist(rows, KEYS)
-
-    def has_all(self, chat_ids: Iterable[str]) -> bool:
-        """Whether there is a row for each of these ids."""
-        return set(chat_ids) <= self.rows.keys()
 
 
 _FIELDS = (

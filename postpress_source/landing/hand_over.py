@@ -1,0 +1,247 @@
+"""From the tables of chats that a run read to what dlt stages: what changed, and nothing else.
+
+The resource yields one kind of item, Arrow tables of chats with their lists. So that is what the
+user's maps, filters, limits and transformers meet. Behind them, as the last step of the pipe, each
+table is compared with what the destination has, and becomes rows of `chats`, of its arrays, and of
+`chats_history`. The ledger, and what says that chats are gone, go past the user's steps.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
+from typing import Any, Final, cast
+
+import dlt
+import pyarrow as pa
+import pyarrow.compute as pc
+from dlt.extract.items import DataItemWithMeta, ResolvablePipeItem, TableNameMeta
+from dlt.extract.items_transform import ItemTransform
+from dlt.extract.pipe import ForkPipe, Pipe
+from dlt.extract.state import get_current_pipe
+
+from postpress_source.chats.tables import CHATS, TEXT, split_lists
+from postpress_source.chats.versions import VERSION, versions_of, with_texts
+from postpress_source.errors import PostpressArgumentError
+from postpress_source.landing.history import tombstones, versions
+from postpress_source.landing.shape import TOMBSTONE, Shape
+from postpress_source.landing.table import Table
+
+logger = logging.getLogger("postpress_source")
+
+_RESERVED: Final = frozenset({VERSION, "_dlt_load_id"})
+
+
+def lands() -> bool:
+    """Whether the running resource's own items land, and not only those of its transformers."""
+    pipe = cast(Pipe, get_current_pipe())
+    forks = [step for step in pipe.steps if isinstance(step, ForkPipe)]
+    return all(fork.has_pipe(pipe) for fork in forks)
+
+
+class HandOver:
+    """Hands tables to dlt in the shape that the current destination keeps exact.
+
+    To be used inside the running resource.
+
+    Args:
+        shape: Of the tables, described.
+        table: What the destination has.
+        load_id: The load package.
+        seen_at: The run's instant, for history; None: no history is kept.
+        everything: Whether all is staged, as if nothing were there.
+        replaces: Whether it takes the place of what is there twice, besides.
+        known_below: Chats last active before it are known to have landed; None: not so.
+
+    Attributes:
+        rows: How many rows were staged, by table; empty if nothing was.
+        staged: How many chats were, by account.
+        lost: Whether the table lacks rows that it had.
+    """
+
+    def __init__(
+        self,
+        shape: Shape,
+        table: Table,
+        load_id: str,
+        *,
+        seen_at: datetime | None,
+        everything: bool = False,
+        replaces: bool = False,
+        known_below: datetime | None = None,
+    ) -> None:
+        self._shape = shape
+        self._table = table
+        self._load_id = load_id
+        self._seen_at = seen_at
+        self._everything = everything or replaces or shape.disposition != "merge"
+        self._replaces = replaces
+        self._known_below = known_below
+        self._pipe = cast(Pipe, get_current_pipe())
+        self._asked: pa.Array = pa.array([], TEXT)
+        self._open = 0
+        self._done = False
+        self._other_ids = False
+        self.rows: Counter[str] = Counter()
+        self.staged: Counter[str | None] = Counter()
+        self.lost = False
+        shape.choose_merge()
+
+    def chats(self, tables: Iterable[pa.Table]) -> Iterator[Any]:
+        """The items to yield for tables of chats with their lists; nothing for no tables."""
+        steps = self._pipe.steps
+        for number, step in enumerate(steps):
+            if isinstance(step, ItemTransform) and not isinstance(step, ForkPipe):
+                steps[number] = self._counting(step)
+        steps.append(self._land)
+        for table in tables:
+            self._asked = table["id"].combine_chunks()
+            yield table
+            while self._open:  # a step that yields has more to give
+                yield None
+        if self._shape.is_new and not self.rows:
+            yield from map(self._past_steps, self._stage(CHATS.empty_table()))
+
+    def gone(self, chat_ids: Collection[str]) -> Iterator[Any]:
+        """The items to yield, after the chats, so that these are deleted, in history retired."""
+        gone = sorted(chat_ids) if self._may_delete(chat_ids) else []
+        if gone and self._shape.array_tables and self._shape.can_delete:
+            rows = [{"id": chat_id, "extra": TOMBSTONE} for chat_id in gone]
+            dead = pa.Table.from_pylist(rows, CHATS)
+            dead = dead.append_column(VERSION, pa.nulls(dead.num_rows, TEXT))
+            yield from map(self._past_steps, self._parts(self._with_load_id(dead)))
+        if gone and self._seen_at:
+            ended = tombstones(self._table.accounts_of(gone), self._seen_at)
+            yield self._past_steps(self._of_history(self._with_load_id(ended)))
+        self._done = True
+        replaces = self._replaces or self._table.doubled
+        self._shape.choose_merge(gone if self._shape.can_delete else (), replaces=replaces)
+
+    def ledger(self, rows: pa.Table) -> Any:
+        """The item to yield for rows of the ledger."""
+        self._shape.choose_files(self._shape.names.walks)
+        return self._past_steps(dlt.mark.with_table_name(rows, self._shape.names.walks))
+
+    def _may_delete(self, chat_ids: Collection[str]) -> bool:
+        if chat_ids and self._other_ids:
+            logger.warning(
+                "A step on the resource gives chats other ids than the API does, so %d that seem "
+                "gone stay.",
+                len(chat_ids),
+            )
+        return not self._other_ids
+
+    # --- the pipe --------------------------------------------------------------------------------
+
+    def _counting(self, step: Any) -> Any:
+        """A step of the pipe, of which it is known when it has given all that it gives."""
+
+        def counted(item: Any, meta: Any = None) -> Any:
+            result = step(item, meta)
+            return self._count(result) if isinstance(result, Iterator) else result
+
+        return counted
+
+    def _count(self, items: Iterator[Any]) -> Iterator[Any]:
+        self._open += 1
+        yield from items
+        self._open -= 1
+
+    def _past_steps(self, item: Any) -> ResolvablePipeItem:
+        """An item that goes to dlt as it is."""
+        marked = isinstance(item, DataItemWithMeta)
+        data, meta = (item.data, item.meta) if marked else (item, None)
+        return ResolvablePipeItem(data, len(self._pipe) - 1, self._pipe, meta)
+
+    def _land(self, item: Any, meta: Any = None) -> Any:
+        """The last step: what has come through the user's own."""
+        if isinstance(meta, TableNameMeta):
+            return item  # a table of the user's own
+        if self._done:
+            raise PostpressArgumentError(
+                "A step on the resource gave chats after the run had ended",
+                next_step="Let it give its items at once: add_map, add_filter or add_yield_map.",
+            )
+        table = _as_table(item)
+        self._other_ids |= not pc.all(pc.is_in(table["id"], self._asked), min_count=0).as_py()
+        return self._count(self._stage(table))
+
+    # --- what is staged --------------------------------------------------------------------------
+
+    def _stage(self, table: pa.Table) -> Iterator[Any]:
+        """The rows that the destination doesn't have, as it takes them."""
+        if self._shape.refuses_nul:
+            table = _without_nul(table)
+        texts = with_texts(table)
+        version = pa.array(versions_of(texts), TEXT)
+        if not self._shape.lists_as_columns:
+            table = texts
+        table, texts = (rows.append_column(VERSION, version) for rows in (table, texts))
+        new, new_in_history = self._table.lacks(table, everything=self._everything)
+        table = table.filter(new)
+        if self._known_below is not None and "timestamp" in table.column_names:
+            self.lost |= self._table.has_lost(table, self._known_below)
+        for account in pc.value_counts(table["account_id"]).to_pylist():
+            self.staged[account["values"]] += account["counts"]
+        yield from self._parts(self._with_load_id(table))
+        texts = texts.filter(new_in_history)
+        if self._seen_at and (texts.num_rows or self._shape.is_new):
+            yield self._of_history(self._with_load_id(versions(texts, self._seen_at)))
+
+    def _with_load_id(self, table: pa.Table) -> pa.Table:
+        return table.append_column("_dlt_load_id", pa.repeat(self._load_id, table.num_rows))
+
+    def _parts(self, table: pa.Table) -> Iterator[Any]:
+        names = self._shape.names
+        parts = split_lists(table) if self._shape.array_tables else {"chats": table}
+        first = names.chats not in self.rows
+        if not table.num_rows and not (first and self._shape.is_new):
+            return
+        for part, rows in parts.items():
+            name = names.chats if part == "chats" else names.arrays[part]
+            # the first one even if empty: the merge looks for what is no longer there
+            if rows.num_rows or first:
+                self.rows[name] += rows.num_rows
+                self._shape.choose_files(name, empty=not rows.num_rows)
+                yield rows if part == "chats" else dlt.mark.with_table_name(rows, name)
+
+    def _of_history(self, rows: pa.Table) -> Any:
+        name = self._shape.names.history
+        self.rows[name] += rows.num_rows
+        self._shape.choose_files(name, empty=not rows.num_rows)
+        return dlt.mark.with_table_name(rows, name)
+
+
+def _as_table(item: Any) -> pa.Table:
+    """What a user's step gave: Arrow, pandas, a row or a list of these; chats' columns typed."""
+    if isinstance(item, list):
+        table = pa.concat_tables(map(_as_table, item), promote_options="permissive")
+    elif isinstance(item, pa.RecordBatch):
+        table = pa.Table.from_batches([item])
+    elif isinstance(item, dict):
+        table = pa.Table.from_pylist([item])
+    elif isinstance(item, pa.Table):
+        table = item
+    else:
+        table = pa.Table.from_pandas(item, preserve_index=False)
+    if "id" not in table.column_names:
+        raise PostpressArgumentError(
+            "A step on the resource gave chats without their id",
+            next_step="Keep the column id: it is the key.",
+        )
+    for index, field in enumerate(table.schema):
+        known = CHATS.field(field.name) if field.name in CHATS.names else field
+        if known.type != field.type:
+            table = table.set_column(index, known, table.column(index).cast(known.type))
+    return table.drop_columns([name for name in table.column_names if name in _RESERVED])
+
+
+def _without_nul(table: pa.Table) -> pa.Table:
+    """The table with U+FFFD in place of each NUL in its texts."""
+    for index, field in enumerate(table.schema):
+        if field.type == TEXT:
+            mended = pc.replace_substring(table.column(index), "\0", "\ufffd")
+            table = table.set_column(index, field, mended)
+    return table

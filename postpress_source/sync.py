@@ -23,7 +23,7 @@ from postpress_source.arguments import Filters, Window
 from postpress_source.chats.tables import in_window
 from postpress_source.errors import PostpressArgumentError, PostpressContractError
 from postpress_source.landing.hand_over import HandOver, lands
-from postpress_source.landing.ledger import ledger
+from postpress_source.landing.ledger import accounts, ledger
 from postpress_source.landing.repair import (
     Standing,
     look_for_last_load,
@@ -157,7 +157,8 @@ class Sync:
         if landing.rows:
             remember_load(state, load_id, appended=shape.appends)
             state["seen_at"] = seen_at.isoformat()
-        yield landing.ledger(self._ledger(walks, after, load_id, landing.staged))
+        rows = self._ledger(walks, after, load_id, landing.staged)
+        yield from landing.ledger(rows, accounts(walks, load_id))
         if window.end is not None:
             return
         state.pop("doubled", None)

@@ -21,7 +21,7 @@ from postpress_source.chats.fields import (
     Whole,
     fields_of,
 )
-from postpress_source.chats.walk_row import WalkRow
+from postpress_source.chats.walk_row import WalkedAccount, WalkRow
 
 _DATA_TYPES: Final[dict[Any, str]] = {
     Id: "text",
@@ -66,6 +66,7 @@ CHATS: Final = {
     "_dlt_load_id": _LOAD_ID,
 }
 CHAT_WALKS: Final = _columns(fields_of(WalkRow))
+WALK_ACCOUNTS: Final = _columns(fields_of(WalkedAccount))
 HISTORY: Final = {
     **{
         name: {key: hint for key, hint in column.items() if key != "row_key"}
@@ -75,9 +76,7 @@ HISTORY: Final = {
     **{field.name: _column("text", f"JSON array. {field.meaning}") for field in LISTS},
     "version": _column("text", cast(str, _VERSION["description"]), nullable=False),
     "seen_from": _column(
-        "timestamp",
-        "The run that first saw this version, chat_walks.started_at; UTC.",
-        nullable=False,
+        "timestamp", "The run that first saw this version, chat_walks.started_at; UTC."
     ),
     "seen_until": _column(
         "timestamp", "The run that first saw it hold no longer; UTC; null: it is current."
@@ -116,15 +115,21 @@ class TableNames(NamedTuple):
 
     chats: str
     walks: str
+    walk_accounts: str
     history: str
     arrays: dict[str, str]
 
     @classmethod
     def of(cls, chats: str = "chats", normalize: Callable[[str], str] = str) -> TableNames:
         """The names beside a table of chats, in the schema's naming convention."""
-        walks = "chat_walks" if chats == "chats" else f"{chats}_walks"
-        arrays = {field.name: normalize(f"{chats}__{field.name}") for field in LISTS}
-        return cls(normalize(chats), normalize(walks), normalize(f"{chats}_history"), arrays)
+        stem = "chat" if chats == "chats" else chats
+        return cls(
+            normalize(chats),
+            normalize(f"{stem}_walks"),
+            normalize(f"{stem}_walk_accounts"),
+            normalize(f"{chats}_history"),
+            {field.name: normalize(f"{chats}__{field.name}") for field in LISTS},
+        )
 
 
 NAMES: Final = TableNames.of()

@@ -1,4 +1,4 @@
-"""What a row of the ledger `chat_walks` says: the one list of its fields."""
+"""What a row of the ledger says, of `chat_walks` and `chat_walk_accounts`: the lists of fields."""
 
 from __future__ import annotations
 
@@ -44,6 +44,20 @@ class WalkRow(msgspec.Struct, kw_only=True):
         ),
     ]
     chats_deleted: Annotated[int | None, says("Rows of chats that are gone, deleted by this load.")]
+    saw_all: Annotated[
+        bool | None,
+        says(
+            "Of a full walk of one account: whether each chat that the tables had of it was "
+            "listed, or is proved to be gone. Of all visible ones chat_walk_accounts says it."
+        ),
+    ]
+    saw_down_to: Annotated[
+        Instant,
+        says(
+            "Of a head walk: each chat that the tables had, and that was last active after it, "
+            "was listed. Null where that isn't known."
+        ),
+    ]
     watermark_before: Annotated[Instant, says("How far the data was known before, UTC.")]
     watermark_after: Annotated[
         Instant, says("How far it is known now, UTC. Unchanged where the walk isn't complete.")
@@ -52,14 +66,13 @@ class WalkRow(msgspec.Struct, kw_only=True):
     to_the_end: Annotated[bool | None, says("Whether the whole list was read.")]
     unchanged: Annotated[
         bool | None,
-        says("Everything read is what the last run landed; no row was loaded again."),
+        says("It is complete, and nothing that it read was new to the tables."),
     ]
     whole_accounts: Annotated[
         Text,
         says(
-            "Accounts, comma-separated, whose every chat is in this load: a chat of theirs that "
-            "was last loaded earlier is gone at the source. Null where the walk is no evidence of "
-            "that."
+            "Accounts, comma-separated, all of whose chats were listed. Null where there are "
+            "none, or too many to say here: chat_walk_accounts has a row for each."
         ),
     ]
     complete: Annotated[bool, says("Whether the walk read all that it had to.")]
@@ -71,3 +84,19 @@ class WalkRow(msgspec.Struct, kw_only=True):
     _dlt_load_id: Annotated[
         Text, says("The load that brought this row and the chats it speaks of.")
     ]
+
+
+class WalkedAccount(msgspec.Struct, kw_only=True):
+    """An account that a walk of all visible ones read whole."""
+
+    started_at: Annotated[Moment, says("Start of the walk, UTC: chat_walks.started_at.")]
+    account_id: Annotated[Text, says("The account.")]
+    chats_read: Annotated[int | None, says("Its chats on the pages read, repeated ones again.")]
+    saw_all: Annotated[
+        bool | None,
+        says(
+            "Whether each chat that the tables had of it was listed, or is proved to be gone. "
+            "Null where they couldn't be asked."
+        ),
+    ]
+    _dlt_load_id: Annotated[Text, says("The load that brought this row.")]

@@ -119,10 +119,13 @@ class HandOver:
         replaces = self._replaces or self._table.doubled
         self._shape.choose_merge(gone if self._shape.can_delete else (), replaces=replaces)
 
-    def ledger(self, rows: pa.Table) -> Any:
-        """The item to yield for rows of the ledger."""
-        self._shape.choose_files(self._shape.names.walks)
-        return self._past_steps(dlt.mark.with_table_name(rows, self._shape.names.walks))
+    def ledger(self, walks: pa.Table, accounts: pa.Table) -> Iterator[Any]:
+        """The items to yield for rows of the ledger."""
+        names = self._shape.names
+        for name, rows in ((names.walks, walks), (names.walk_accounts, accounts)):
+            if rows.num_rows or self._shape.is_new:
+                self._shape.choose_files(name, empty=not rows.num_rows)
+                yield self._past_steps(dlt.mark.with_table_name(rows, name))
 
     def _may_delete(self, chat_ids: Collection[str]) -> bool:
         if chat_ids and self._other_ids:

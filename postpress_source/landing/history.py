@@ -50,6 +50,6 @@ def _seen(rows: pa.Table, seen_at: datetime, *, gone: bool) -> pa.Table:
         "gone": pa.repeat(pa.scalar(gone), count),
     }
     for name, values in columns.items():
-        field = pa.field(name, values.type, nullable=name == "seen_until")
+        field = pa.field(name, values.type, nullable=name != "gone")
         rows = rows.append_column(field, values)
     return rows

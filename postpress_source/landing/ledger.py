@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 import pyarrow as pa
 
 from postpress_source.chats.fields import fields_of
 from postpress_source.chats.tables import schema_of
-from postpress_source.chats.walk_row import WalkRow
+from postpress_source.chats.walk_row import WalkedAccount, WalkRow
 from postpress_source.walks.plan import reason_of
 from postpress_source.walks.walk import DOUBTFUL, NOTHING_LISTED, Walk
 from postpress_source.walks.watermark import Memory
 
-WALKS = schema_of(fields_of(WalkRow))
+WALKS: Final = schema_of(fields_of(WalkRow))
+ACCOUNTS: Final = schema_of(fields_of(WalkedAccount))
+_MOST_NAMED: Final = 20
+"""Accounts that a text of the ledger names."""
 
 
 def ledger(walks: Sequence[tuple[Walk, Memory | None]], scope: str, load_id: str) -> pa.Table:
@@ -28,6 +32,23 @@ def ledger(walks: Sequence[tuple[Walk, Memory | None]], scope: str, load_id: str
     """
     rows = [_row(walk, after, scope, load_id) for walk, after in walks]
     return pa.Table.from_pylist([msgspec.structs.asdict(row) for row in rows], WALKS)
+
+
+def accounts(walks: Sequence[Walk], load_id: str) -> pa.Table:
+    """A table of the schema `ACCOUNTS`: what walks of all visible accounts read whole."""
+    rows = [
+        WalkedAccount(
+            started_at=walk.started_at,
+            account_id=account,
+            chats_read=walk.accounts[account],
+            saw_all=walk.saw.get(account),
+            _dlt_load_id=load_id,
+        )
+        for walk in walks
+        if walk.account_id is None
+        for account in sorted(walk.whole)
+    ]
+    return pa.Table.from_pylist([msgspec.structs.asdict(row) for row in rows], ACCOUNTS)
 
 
 def _row(walk: Walk, after: Memory | None, scope: str, load_id: str) -> WalkRow:
@@ -48,12 +69,14 @@ def _row(walk: Walk, after: Memory | None, scope: str, load_id: str) -> WalkRow:
         chats_left_out=sum(walk.unasked.values()),
         chats_missing=sum(len(verdict.kept) for verdict in walk.verdicts.values()),
         chats_deleted=sum(len(verdict.gone) for verdict in walk.verdicts.values()),
+        saw_all=walk.saw.get(walk.account_id or ""),
+        saw_down_to=walk.saw_down_to,
         watermark_before=walk.memory.watermark if walk.memory else None,
         watermark_after=after.watermark if after else None,
         newest_first=None if walk.error else walk.progress.newest_first,
         to_the_end=walk.to_the_end,
         unchanged=walk.unchanged,
-        whole_accounts=",".join(sorted(whole)) or None,
+        whole_accounts=",".join(sorted(whole)) or None if len(whole) <= _MOST_NAMED else None,
         complete=walk.complete,
         _dlt_load_id=load_id,
         **_what_to_do(walk),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
 
 import pyarrow as pa
@@ -63,6 +64,28 @@ def look(client: Any, shape: Shape, what: Look, values: Mapping[str, Collection[
     tables = [pa.Table.from_batches(_rows(client, *query), LOOK) for query in queries]
     many = {name: wanted for name, wanted in values.items() if name == "account_id"}
     return _only(pa.concat_tables(tables), many)
+
+
+def active_after(
+    client: Any, shape: Shape, ends: Sequence[tuple[str | None, datetime | None]]
+) -> list[tuple[int, str]]:
+    """The ids of rows with a later `timestamp`, each with the number of its end.
+
+    Args:
+        client: The destination's.
+        shape: The tables'.
+        ends: Each of an account, None: of all.
+    """
+    sql: SqlClientBase[Any] = client.sql_client
+    c, chats = shape.column, sql.make_qualified_table_name(shape.names.chats)
+    queries, values = [], list[Any]()
+    for number, (account, end) in enumerate(ends):
+        of_account = "" if account is None else f" AND {c('account_id')} = %s"
+        values += [end] if account is None else [end, account]
+        later = f"{c('timestamp')} > %s{of_account}"
+        queries.append(f"SELECT {number}, {c('id')} FROM {chats} WHERE {later}")  # noqa: S608
+    rows = sql.execute_sql(" UNION ALL ".join(queries), *values) or ()
+    return [(number, chat_id) for number, chat_id in rows]
 
 
 def _columns(client: Any, table: str) -> Collection[str]:

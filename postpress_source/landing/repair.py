@@ -114,19 +114,20 @@ def _standing(client: Any, shape: Shape, loads: list[str], everything: bool) -> 
     if not isinstance(client, SqlJobClientBase):
         return Standing(lost=not there, dropped=() if there else (shape.names.chats,))
     names = shape.names
-    tables = (names.chats, *names.arrays.values(), names.walks, names.history)
+    later = {names.history, names.walk_accounts}  # an earlier release didn't have them
+    tables = (names.chats, *names.arrays.values(), names.walks, *sorted(later))
     missing = [name for name, columns in client.get_storage_tables(tables) if not columns]
     known = dlt.current.source_schema().tables
     dropped = tuple(name for name in missing if name in known) if loads else ()
     if loads and not there:
         dropped = (*dropped, names.chats)
     standing = Standing(
-        lost=bool(dropped) and dropped != (names.history,),
+        lost=not later.issuperset(dropped),
         dropped=dropped,
         no_table=names.chats in missing,
         no_history=names.history in missing,
     )
-    if {*missing} - {names.history} or not shape.array_tables:
+    if not later.issuperset(missing) or not shape.array_tables:
         return standing  # a file lands again in its place
     doubles, of_history = _doubles(client, shape, loads, everything, standing.no_history)
     return replace(

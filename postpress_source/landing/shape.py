@@ -30,7 +30,13 @@ from dlt.common.schema import Schema
 from dlt.common.schema.typing import TPartialTableSchema
 from dlt.extract import DltResource
 
-from postpress_source.chats.columns import ARRAYS, CHAT_WALKS, HISTORY, TableNames
+from postpress_source.chats.columns import (
+    ARRAYS,
+    CHAT_WALKS,
+    HISTORY,
+    WALK_ACCOUNTS,
+    TableNames,
+)
 from postpress_source.errors import PostpressArgumentError
 
 TOMBSTONE: Final = "gone"  # no JSON object, as all else in `extra` is
@@ -109,6 +115,7 @@ class Shape:
         if self.array_tables:
             self._describe_arrays()
         self._describe(self.names.walks, "append", CHAT_WALKS)
+        self._describe(self.names.walk_accounts, "append", WALK_ACCOUNTS)
         if history:
             appended = new_history or self.versions_apart
             disposition = "append" if appended else self._scd2(boundary)

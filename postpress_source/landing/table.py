@@ -7,7 +7,8 @@ then nothing is deleted, and everything that was read is handed over.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -19,7 +20,7 @@ from dlt.common.schema import Schema
 
 from postpress_source.chats.tables import TEXT
 from postpress_source.chats.versions import VERSION, VersionSet
-from postpress_source.landing.look import LOOK, Look, look
+from postpress_source.landing.look import LOOK, Look, active_after, look
 from postpress_source.landing.shape import Shape
 
 logger = logging.getLogger("postpress_source")
@@ -67,6 +68,20 @@ class Table:
         only = history.filter(pc.invert(pc.is_in(history["id"], chats["id"].combine_chunks())))
         self._keys = pa.concat_tables([chats, only])
         return self._keys.select(["id", "account_id"])
+
+    def active_after(
+        self, ends: Sequence[tuple[str | None, datetime | None]]
+    ) -> Sequence[AbstractSet[str]] | None:
+        """For each account (None: all) the ids of its rows with a later `timestamp`."""
+        if self._empty or not self._shape.array_tables:
+            return None
+        rows = self.ask(lambda client: active_after(client, self._shape, ends))
+        if rows is None:
+            return None
+        found: list[set[str]] = [set() for _ in ends]
+        for number, chat_id in rows:
+            found[number].add(chat_id)
+        return found
 
     def accounts_of(self, chat_ids: Collection[str]) -> Mapping[str, str | None]:
         """The account of each of these chats, as far as it was asked for."""

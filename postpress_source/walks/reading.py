@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -32,7 +33,9 @@ from postpress_source.walks.watermark import ALL_VISIBLE, Memory
 
 logger = logging.getLogger("postpress_source")
 
-_SECOND_LOOK = Plan(Kind.FULL, "chats seem to be gone")
+_MOST_HEADS: Final = 100
+"""Head walks of one run that are compared with the table: one query takes no more."""
+_SECOND_LOOK: Final = Plan(Kind.FULL, "chats seem to be gone")
 
 
 class Rows(Protocol):
@@ -43,6 +46,11 @@ class Rows(Protocol):
 
         None if it can't be asked.
         """
+
+    def active_after(
+        self, ends: Sequence[tuple[str | None, datetime | None]]
+    ) -> Sequence[AbstractSet[str]] | None:
+        """For each account (None: all) the ids of its rows with a later `timestamp`."""
 
 
 class Reading:
@@ -87,6 +95,7 @@ class Reading:
         if len(errors) == len(walks):
             raise _all_failed(errors)
         self._judge(walks)
+        self._compare_heads(walks)
         return walks
 
     def _run_all(self, walks: Sequence[Walk]) -> None:
@@ -142,6 +151,19 @@ class Reading:
                 self._spool.drop(look.number)  # it lands nothing
                 second = _compare(walk, listed[walk.number], look, again[look.number], known)
             self._decide(walk, account, replace(known, second_look=second))
+            walk.saw[account] = known.missing == walk.verdicts[account].gone
+
+    def _compare_heads(self, walks: Sequence[Walk]) -> None:
+        """Find out of head walks whether they listed all that the table has above their end."""
+        heads = [walk for walk in walks if walk.is_head and walk.progress.last]
+        if self._rows is None or not 0 < len(heads) <= _MOST_HEADS:
+            return
+        ends = [(walk.account_id, walk.progress.last) for walk in heads]
+        rows = self._rows.active_after(ends)
+        listed = self._spool.keys({walk.number for walk in heads})
+        for walk, of_walk in zip(heads, rows or [], strict=False):
+            if of_walk <= set(listed[walk.number]["id"].to_pylist()):
+                walk.saw_down_to = walk.progress.last
 
     def _decide(self, walk: Walk, account: str, evidence: Evidence) -> None:
         verdict = judge(evidence)

@@ -42,6 +42,10 @@ class Walk:
         to_the_end: Whether the whole list was read.
         unchanged: It is complete, and nothing that it read was new to the table.
         verdicts: What was found missing, by account; empty if nothing was looked for.
+        saw: By account that it read whole, whether it listed each chat that the table had of it,
+            but for those that are gone; empty if the table couldn't be asked.
+        saw_down_to: Of a head walk: each chat of the table's that was last active after it was
+            listed; None if that isn't known.
         sick: Accounts that it listed and that couldn't be read when they were looked at again.
         error: Why the account was skipped, None if it wasn't.
     """
@@ -67,6 +71,8 @@ class Walk:
     to_the_end: bool = False
     unchanged: bool = False
     verdicts: dict[str, Verdict] = field(default_factory=dict)
+    saw: dict[str, bool] = field(default_factory=dict)
+    saw_down_to: datetime | None = None
     sick: set[str] = field(default_factory=set)
     error: PostpressError | None = None
 
@@ -74,6 +80,13 @@ class Walk:
     def kind(self) -> Kind:
         """What it turned out to be."""
         return kind_of(self.plan, self.progress)
+
+    @property
+    def is_head(self) -> bool:
+        """Whether it read an end of the list that is newest first, of all chats there are in it."""
+        narrowed = not self.filters.lists_whole_accounts or self.filters.account_type
+        stopped = self.kind is Kind.HEAD and not self.to_the_end
+        return stopped and self.complete and not narrowed
 
     @property
     def before(self) -> Memory:

@@ -178,7 +178,6 @@ MUTANTS: Final = (
         "walks.reading:Reading._drop_if_unchanged",
         "is False",
         "is ...",
-        test_kept.test_rows_that_the_table_has_lost_are_back_within_two_runs,
     ),
     Mutant(
         "arguments:Filters.scope",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -151,6 +151,20 @@ class Warehouse:
             if row["account_id"] in accounts and account_type in (None, row["account_type"])
         ]
         return pa.Table.from_pylist(rows, KEYS)
+
+    def active_after(self, ends: Sequence[tuple[str | None, datetime | None]]) -> list[set[str]]:
+        """As `landing.table.Table` gives them."""
+        return [
+            {
+                row["id"]
+                for row in self.rows.values()
+                if account in (None, row["account_id"])
+                and row["timestamp"] is not None
+                and end is not None
+                and row["timestamp"] > end
+            }
+            for account, end in ends
+        ]
 
 
 _FIELDS = (

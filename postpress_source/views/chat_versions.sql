@@ -1,0 +1,75 @@
+-- One row a version of a chat, with the two looks between which it began and ended.
+--
+-- began_after, began_by  the version before it still held at the first, this one at the second;
+--                        began_after is null where nothing was known of the chat before
+-- ended_after, ended_by  this version still held at the first, and no longer at the second; null
+--                        where it is current
+-- ended_gone             the chat was gone then: listed at ended_after, and not at ended_by
+--
+-- What a look is: a walk that listed each chat that the tables had of the account, or, of a head
+-- walk, each that was active later than the walk's end (chat_walks.saw_all, saw_down_to).
+CREATE VIEW chat_versions AS
+WITH looks AS (
+    SELECT w.account_id, w.started_at, w.saw_down_to, w.saw_all
+    FROM chat_walks AS w
+    WHERE w.scope = '' AND (w.saw_all OR w.saw_down_to IS NOT NULL)
+    UNION ALL
+    SELECT a.account_id, a.started_at, NULL, TRUE
+    FROM chat_walk_accounts AS a
+    JOIN chat_walks AS w ON w.started_at = a.started_at AND w.account_id IS NULL
+    WHERE a.saw_all AND w.scope = ''
+),
+ends AS (
+    SELECT w.started_at, w.account_id, MAX(w.finished_at) AS finished_at
+    FROM chat_walks AS w
+    GROUP BY w.started_at, w.account_id
+),
+versions AS (
+    SELECT
+        h.*,
+        LAG(h.seen_from) OVER (PARTITION BY h.id ORDER BY h.seen_from) AS seen_before,
+        LEAD(h.seen_from) OVER (PARTITION BY h.id ORDER BY h.seen_from) AS next_from
+    FROM chats_history AS h
+),
+ended AS (
+    SELECT
+        v.*,
+        (
+            SELECT GREATEST(v.seen_from, MAX(l.started_at))
+            FROM looks AS l
+            WHERE
+                l.started_at > v.seen_from
+                AND l.started_at < v.seen_until
+                AND (l.account_id IS NULL OR l.account_id = v.account_id)
+                AND (l.saw_all OR v.timestamp > l.saw_down_to)
+        ) AS last_look_at,
+        (
+            SELECT MAX(e.finished_at)
+            FROM ends AS e
+            WHERE
+                e.started_at = v.seen_until
+                AND (e.account_id IS NULL OR e.account_id = v.account_id)
+        ) AS ended_by,
+        (
+            SELECT MAX(e.finished_at)
+            FROM ends AS e
+            WHERE
+                e.started_at = v.seen_from
+                AND (e.account_id IS NULL OR e.account_id = v.account_id)
+        ) AS began_by
+    FROM versions AS v
+)
+SELECT
+    e.id,
+    e.account_id,
+    e.seen_from,
+    e.seen_until,
+    e.version,
+    LAG(CASE WHEN e.seen_until IS NOT NULL THEN COALESCE(e.last_look_at, e.seen_from) END)
+        OVER (PARTITION BY e.id ORDER BY e.seen_from) AS began_after,
+    e.began_by,
+    CASE WHEN e.seen_until IS NOT NULL THEN COALESCE(e.last_look_at, e.seen_from) END
+        AS ended_after,
+    e.ended_by,
+    e.seen_until IS NOT NULL AND (e.next_from IS NULL OR e.next_from > e.seen_until) AS ended_gone
+FROM ended AS e;

@@ -6,8 +6,11 @@ Each file of this folder is one ``CREATE VIEW`` over the loaded tables, to be us
 
 from __future__ import annotations
 
+import re
+from datetime import datetime
 from importlib.resources import files
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import dlt
 
@@ -24,30 +27,86 @@ VIEWS: Final = (
 )
 """The views' names, in an order in which they can be created."""
 
+HISTORY_VIEWS: Final = (
+    "chat_versions",  # all others select from it
+    "chat_changes",
+    "chats_gone",
+    "inbox_versions",
+    "inbox_backlog_daily",
+    "inbox_waits",
+)
+"""Those over `chats_history`, in an order in which they can be created."""
 
-def view_sql(name: str) -> str:
-    """The ``CREATE VIEW`` statement of one of `VIEWS`, as its file has it.
+_PARAMETERS: Final = re.compile(r"WITH parameters AS \(\n    SELECT (.*)\n\)")
+
+
+def view_sql(name: str, **parameters: str | int) -> str:
+    """The ``CREATE VIEW`` statement of one of the views, as its file has it.
+
+    Args:
+        name: Of `VIEWS` or `HISTORY_VIEWS`.
+        parameters: Values for those of the view's `parameters` that have these names.
 
     Raises:
         FileNotFoundError: There is no such view.
     """
-    return files(__name__).joinpath(f"{name}.sql").read_text("utf-8")
+    sql = files(__name__).joinpath(f"{name}.sql").read_text("utf-8")
+    return _PARAMETERS.sub(lambda found: _with(found, parameters), sql)
 
 
-def create_views(pipeline: dlt.Pipeline) -> None:
+def _with(found: re.Match[str], parameters: dict[str, str | int]) -> str:
+    chosen = found[1]
+    for name, value in parameters.items():
+        literal = str(value) if isinstance(value, int) else f"'{value}'"
+        chosen = re.sub(rf"\S+ AS {name}\b", lambda _, new=f"{literal} AS {name}": new, chosen)
+    return found[0].replace(found[1], chosen)
+
+
+def create_views(
+    pipeline: dlt.Pipeline, *, at_hour: int = 9, time_zone: str = "UTC", sla_hours: int = 24
+) -> None:
     """The views stand in the pipeline's dataset, beside the tables; those of an earlier call go.
 
     Call it once after the first load. Views follow the tables by themselves; they are in the way
-    only of a table that is dropped, which PostgreSQL refuses: `drop_views` first.
+    only of a table that is dropped, which PostgreSQL refuses: `drop_views` first. Those over
+    `chats_history` are created where there is one.
+
+    Args:
+        pipeline: Whose dataset.
+        at_hour: The hour of `inbox_backlog_daily`, 0 to 23.
+        time_zone: Of that hour, by its IANA name.
+        sla_hours: How long a chat may wait, for `inbox_waits`.
+
+    Raises:
+        ValueError: A parameter is none.
     """
+    if not 0 <= at_hour <= 23 or sla_hours < 0:
+        raise ValueError("at_hour is 0 to 23, sla_hours 0 or more")
+    zone = ZoneInfo(time_zone).key  # or ZoneInfoNotFoundError, a KeyError
     drop_views(pipeline)
     with pipeline.sql_client() as client:
-        for name in VIEWS:
-            client.execute_sql(view_sql(name))
+        for name in (*VIEWS, *(HISTORY_VIEWS if _has_history(pipeline) else ())):
+            client.execute_sql(view_sql(name, at_hour=at_hour, time_zone=zone, sla_hours=sla_hours))
 
 
 def drop_views(pipeline: dlt.Pipeline) -> None:
     """None of the views is left in the pipeline's dataset."""
     with pipeline.sql_client() as client:
-        for name in reversed(VIEWS):
+        for name in reversed((*VIEWS, *HISTORY_VIEWS)):
             client.execute_sql(f"DROP VIEW IF EXISTS {client.make_qualified_table_name(name)}")
+
+
+def _has_history(pipeline: dlt.Pipeline) -> bool:
+    return "chats_history" in pipeline.default_schema.data_table_names()
+
+
+def chats_as_of(pipeline: dlt.Pipeline, instant: datetime) -> list[tuple[object, ...]]:
+    """The rows of `chats_history` that held at an instant, as the tables had it then.
+
+    Args:
+        pipeline: Whose dataset.
+        instant: Aware. Exact at the start of a run.
+    """
+    sql = view_sql("chats_as_of").replace(":at", "%s")
+    with pipeline.sql_client() as client:
+        return list(client.execute_sql(sql.rstrip().rstrip(";"), instant, instant) or ())

@@ -27,7 +27,6 @@ ends AS (
 versions AS (
     SELECT
         h.*,
-        LAG(h.seen_from) OVER (PARTITION BY h.id ORDER BY h.seen_from) AS seen_before,
         LEAD(h.seen_from) OVER (PARTITION BY h.id ORDER BY h.seen_from) AS next_from
     FROM chats_history AS h
 ),
@@ -64,9 +63,11 @@ SELECT
     e.account_id,
     e.seen_from,
     e.seen_until,
-    e.version,
-    LAG(CASE WHEN e.seen_until IS NOT NULL THEN COALESCE(e.last_look_at, e.seen_from) END)
-        OVER (PARTITION BY e.id ORDER BY e.seen_from) AS began_after,
+    CASE
+        WHEN LAG(e.seen_until) OVER (PARTITION BY e.id ORDER BY e.seen_from) < e.seen_from
+            THEN LAG(e.seen_until) OVER (PARTITION BY e.id ORDER BY e.seen_from)
+        ELSE LAG(COALESCE(e.last_look_at, e.seen_from)) OVER (PARTITION BY e.id ORDER BY e.seen_from)
+    END AS began_after,
     e.began_by,
     CASE WHEN e.seen_until IS NOT NULL THEN COALESCE(e.last_look_at, e.seen_from) END
         AS ended_after,

@@ -148,6 +148,7 @@ class Reading:
             second = None
             if look is not None:
                 walk.traffic.add(look.traffic)
+                walk.finished_at = look.finished_at  # what is gone was listed no later
                 self._spool.drop(look.number)  # it lands nothing
                 second = _compare(walk, listed[walk.number], look, again[look.number], known)
             self._decide(walk, account, replace(known, second_look=second))

@@ -50,7 +50,14 @@ def test_every_setting_is_there_with_its_default() -> None:
     }
     settings = dict(PostpressArguments()) | dict(PostpressSettings())
     assert stated.keys() == settings.keys()
-    for name in ("base_url", "lookback", "full_walk_every", "limit", "parallel_accounts"):
+    for name in (
+        "base_url",
+        "lookback",
+        "full_walk_every",
+        "history_keep",
+        "limit",
+        "parallel_accounts",
+    ):
         assert str(settings[name]) in stated[name]
     signature = inspect.signature(postpress_source)
     assert set(signature.parameters) == set(dict(PostpressArguments()))

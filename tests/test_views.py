@@ -16,7 +16,7 @@ from dlt.common.destination import Destination
 
 from postpress_source import postpress_source
 from postpress_source.sandbox import World, generate_world, serve
-from postpress_source.views import VIEWS, create_views, drop_views, view_sql
+from postpress_source.views import HISTORY_VIEWS, VIEWS, create_views, drop_views, view_sql
 
 POSTGRES: Final = os.environ.get("POSTPRESS_TEST_POSTGRES", "")
 SICK: Final = "errors/disconnected_account"
@@ -304,8 +304,9 @@ def test_views_can_be_made_again_dropped_and_used_without_dlt(tmp_path: Path) ->
 
 def test_every_file_is_a_view_that_says_what_it_is() -> None:
     folder = Path(view_sql.__globals__["__file__"]).parent
-    assert {path.stem for path in folder.glob("*.sql")} == set(VIEWS)
-    for name in VIEWS:
+    views = (*VIEWS, *HISTORY_VIEWS)
+    assert {path.stem for path in folder.glob("*.sql")} == {*views, "chats_as_of"}
+    for name in views:
         text = view_sql(name)
         assert text.startswith("-- One row ")
         assert f"\nCREATE VIEW {name} AS\n" in text

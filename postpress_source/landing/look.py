@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
 
@@ -61,7 +62,10 @@ def look(client: Any, shape: Shape, what: Look, values: Mapping[str, Collection[
     else:
         parts = [few.pop("id", [])]
     queries = [_query(client, shape, what, columns, few | ({"id": p} if p else {})) for p in parts]
-    tables = [pa.Table.from_batches(_rows(client, *query), LOOK) for query in queries]
+    # a database's is open already; the one that reads files isn't
+    of_files = nullcontext() if isinstance(client, SqlJobClientBase) else client.sql_client
+    with of_files:
+        tables = [pa.Table.from_batches(_rows(client, *query), LOOK) for query in queries]
     many = {name: wanted for name, wanted in values.items() if name == "account_id"}
     return _only(pa.concat_tables(tables), many)
 

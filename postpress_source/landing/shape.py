@@ -17,18 +17,14 @@ that deletes the row with its id and never lands itself; in Delta tables a list 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, cast
 
 import dlt
 import yaml
-from dlt.common.configuration.container import Container
-from dlt.common.data_writers.writers import resolve_best_writer_spec
-from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.schema import Schema
 from dlt.common.schema.typing import TPartialTableSchema
-from dlt.extract import DltResource
 
 from postpress_source.chats.columns import (
     ARRAYS,
@@ -38,14 +34,19 @@ from postpress_source.chats.columns import (
     TableNames,
 )
 from postpress_source.errors import PostpressArgumentError
+from postpress_source.landing.destination import (
+    capabilities_of_destination,
+    file_format,
+    file_formats,
+    merge_strategies,
+    refuses_nul,
+)
 
 TOMBSTONE: Final = "gone"  # no JSON object, as all else in `extra` is
 _STRATEGIES: Final = ("cdc", "delete-insert", "upsert")
 # A colon only behind a word character: elsewhere SQLAlchemy takes it for a bound parameter.
 _PLAIN_ID: Final = re.compile(r"(?:[\w.@=+/-]|(?<=\w):){1,200}", re.ASCII)
 _NOTHING: Final = "1 = 0"
-_REFUSES_NUL: Final = frozenset({"postgres", "redshift"})
-"""SQL dialects whose text can't hold the character NUL: the load would fail for good."""
 
 
 class Shape:
@@ -77,13 +78,10 @@ class Shape:
         self.appended = self._strategies is not None and not self._strategies
         deletes = not {"cdc", "delete-insert"}.isdisjoint(self._strategies or ())
         self.can_delete = self.disposition == "merge" and deletes
-        capabilities = _capabilities()
-        self.refuses_nul = capabilities is not None and (
-            capabilities.sqlglot_dialect in _REFUSES_NUL
-        )
+        self.refuses_nul = refuses_nul()
         self.is_new = self.names.chats not in self._schema.tables
-        self._file_formats = _file_formats(self._resource)
-        csv = _file_format(self._resource) == "csv"
+        self._file_formats = file_formats(self._resource)
+        csv = file_format(self._resource) == "csv"
         self.lists_as_columns = self.array_tables or not csv
         self._chosen: set[str] = set()
         self.appends = False
@@ -94,7 +92,7 @@ class Shape:
 
     def column(self, name: str) -> str:
         """A column's name in SQL, normalized and escaped."""
-        capabilities = _capabilities()
+        capabilities = capabilities_of_destination()
         escape = capabilities.escape_identifier if capabilities else None
         return escape(self.normalize(name)) if escape else self.normalize(name)
 
@@ -144,7 +142,7 @@ class Shape:
 
         Nothing else is; dlt's own scope of `scd2` would be all that isn't staged.
         """
-        capabilities = _capabilities()
+        capabilities = capabilities_of_destination()
         literal = capabilities.escape_literal if capabilities else None
         no: Any = literal(False) if literal else "false"  # noqa: FBT003 - dlt's
         return {
@@ -285,53 +283,3 @@ def _refuse_strategy(chosen: Any) -> None:
             next_step="Leave the strategy out: the source takes the best that the destination "
             f"offers. {', '.join(_STRATEGIES)} are taken, too.",
         )
-
-
-def merge_strategies(resource: DltResource) -> list[str] | None:
-    """What the destination's merge offers for the resource's table; None without a destination."""
-    capabilities = _capabilities()
-    if capabilities is None:
-        return None
-    supported = list(capabilities.supported_merge_strategies or ())
-    select: Callable[..., Any] | None = capabilities.merge_strategies_selector
-    if select is not None:
-        supported = list(select(supported, table_schema=resource.compute_table_schema()))
-    return [str(strategy) for strategy in supported]
-
-
-def _capabilities() -> DestinationCapabilitiesContext | None:
-    """What the pipeline's destination can do; None without one."""
-    container = Container()
-    if DestinationCapabilitiesContext not in container:
-        return None
-    return container[DestinationCapabilitiesContext]
-
-
-def _file_formats(resource: DltResource) -> tuple[str, str] | None:
-    """The kind of files for tables with rows and without; None: leave it to dlt.
-
-    It isn't left to dlt where it chooses CSV, by way of which every empty text becomes null (dlt
-    1.31, `PostgresCsvCopyJob`). PostgreSQL takes Parquet where the driver of the extra `postgres`
-    is installed, though none without rows (dlt 1.31, `AdbcParquetCopyJob`), and SQL inserts else.
-    """
-    capabilities = _capabilities()
-    table = resource.compute_table_schema()
-    if capabilities is None or "file_format" in table:
-        return None
-    preferred = capabilities.preferred_loader_file_format
-    supported = capabilities.supported_loader_file_formats
-    select = capabilities.loader_file_format_selector
-    if select is not None:
-        preferred, supported = select(preferred, list(supported), table_schema=table)
-    if "csv" not in supported:
-        return None
-    if resolve_best_writer_spec("arrow", supported, preferred).file_format != "csv":
-        return None
-    return ("parquet" if "parquet" in supported else preferred), preferred
-
-
-def _file_format(resource: DltResource) -> str | None:
-    """What files the user wants, or the destination prefers."""
-    capabilities = _capabilities()
-    preferred = capabilities.preferred_loader_file_format if capabilities else None
-    return resource.compute_table_schema().get("file_format") or preferred

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from importlib.resources import files
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import dlt
@@ -37,7 +37,7 @@ HISTORY_VIEWS: Final = (
 )
 """Those over `chats_history`, in an order in which they can be created."""
 
-_PARAMETERS: Final = re.compile(r"WITH parameters AS \(\n    SELECT (.*)\n\)")
+_PARAMETERS: Final = re.compile(r"parameters AS \(\n    SELECT (.*)\n\)")
 
 
 def view_sql(name: str, **parameters: str | int) -> str:
@@ -100,13 +100,15 @@ def _has_history(pipeline: dlt.Pipeline) -> bool:
     return "chats_history" in pipeline.default_schema.data_table_names()
 
 
-def chats_as_of(pipeline: dlt.Pipeline, instant: datetime) -> list[tuple[object, ...]]:
+def chats_as_of(pipeline: dlt.Pipeline, instant: datetime) -> list[dict[str, Any]]:
     """The rows of `chats_history` that held at an instant, as the tables had it then.
 
     Args:
         pipeline: Whose dataset.
-        instant: Aware. Exact at the start of a run.
+        instant: Aware. Exact at the start of a run; what changed between two, `chat_changes` says.
     """
-    sql = view_sql("chats_as_of").replace(":at", "%s")
-    with pipeline.sql_client() as client:
-        return list(client.execute_sql(sql.rstrip().rstrip(";"), instant, instant) or ())
+    sql = view_sql("chats_as_of").partition("\nSELECT")[2].rstrip().rstrip(";")
+    sql = f"SELECT{sql.replace(':at', '%s')}"
+    with pipeline.sql_client() as client, client.execute_query(sql, instant, instant) as cursor:
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

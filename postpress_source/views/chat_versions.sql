@@ -4,6 +4,7 @@
 --                        began_after is null where nothing was known of the chat before
 -- ended_after, ended_by  this version still held at the first, and no longer at the second; null
 --                        where it is current
+-- began_new              nothing was known of the chat before, or it was gone
 -- ended_gone             the chat was gone then: listed at ended_after, and not at ended_by
 --
 -- What a look is: a walk that listed each chat that the tables had of the account, or, of a head
@@ -69,6 +70,9 @@ SELECT
         ELSE LAG(COALESCE(e.last_look_at, e.seen_from)) OVER (PARTITION BY e.id ORDER BY e.seen_from)
     END AS began_after,
     e.began_by,
+    COALESCE(
+        LAG(e.seen_until) OVER (PARTITION BY e.id ORDER BY e.seen_from) < e.seen_from, TRUE
+    ) AS began_new,
     CASE WHEN e.seen_until IS NOT NULL THEN COALESCE(e.last_look_at, e.seen_from) END
         AS ended_after,
     e.ended_by,

@@ -19,6 +19,7 @@ SELECT
     v.seen_until,
     v.began_after,
     v.began_by,
+    v.began_new,
     v.ended_after,
     v.ended_by,
     v.ended_gone

@@ -73,7 +73,7 @@ def landed(place: Place, rows: Iterable[Row] | None = None) -> dict[str, Row]:
         found[row["id"]] = {
             name: utc(value)
             for name, value in row.items()
-            if name not in ("extra", "_dlt_load_id", "_dlt_id")
+            if name not in ("extra", "version", "_dlt_load_id", "_dlt_id")
         }
         assert row.get("extra") is None
     for column in LISTS:

@@ -73,7 +73,9 @@ def test_what_is_chosen_without_a_connection(name: str, tmp_path: Path, sandbox:
     pipeline.normalize()
     strategy, files = CHOICES[name]
     tables = {str(table["name"]).lower(): table for table in pipeline.default_schema.data_tables()}
-    assert set(tables) == {"chats", "chats__folder", "chats__disabled_features", "chat_walks"}
+    lists = {"chats__folder", "chats__disabled_features"}
+    ledger = {"chat_walks", "chat_walk_accounts"}
+    assert set(tables) == {"chats", "chats_history"} | lists | ledger
     assert tables["chats"]["x-merge-strategy"] == strategy  # type: ignore[typeddict-item]
     (load_id,) = pipeline.list_normalized_load_packages()
     jobs = pipeline.get_load_package_info(load_id).jobs["new_jobs"]

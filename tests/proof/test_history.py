@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -140,7 +140,9 @@ def run(whole: WholePipeline, tables: dict[datetime, dict[str, str]], **argument
 @pytest.mark.slow
 @pytest.mark.parametrize("cursor", ["keyset", "offset"])
 @pytest.mark.parametrize("seed", range(4))
-def test_what_history_says_is_true(tmp_path: Path, seed: int, cursor: str) -> None:
+def test_what_history_says_is_true(
+    tmp_path: Path, seed: int, cursor: Literal["keyset", "offset"]
+) -> None:
     random = Random(f"{seed} {cursor}")
     world = World(WorldOptions(cursor=cursor, nulls=random.choice(["last", "first", "mixed"])))
     happenings = Happenings(world)

@@ -1,11 +1,11 @@
-"""Where a run's chats wait until every walk is done: a temporary file, flat in memory.
+"""Where a run's chats wait until every walk is done: a temporary file, small in memory.
 
 Nothing is handed to dlt before all walks have ended. So a run that dies leaves nothing behind, a
 walk that is restarted or given up takes its chats with it, and a chat that was listed twice (the
 list moved while it was read) lands once, as it was last seen.
 
-Duplicates are found without remembering every id: a bitmap of fixed size tells which ids *may*
-have been added before, and only those few are resolved, exactly, when the file is read back.
+Ids are written a second time, into buckets by their checksum: equal ones meet in a bucket that is
+small enough to be looked through exactly. So time is in proportion to the number of chats.
 """
 
 from __future__ import annotations
@@ -13,38 +13,43 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
+from zlib import crc32
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from postpress_source.api.answers import Page
 from postpress_source.chats.tables import CHATS, TEXT, to_batch
+from postpress_source.errors import PostpressRequestError
 
 TABLE_BYTES: Final = 4 * 2**20
-_BITMAP_BYTES: Final = 8 * 2**20
+_BATCH_CHATS: Final = 2_000
+_SORTED_CHATS: Final = 2**16
+_BUCKETS: Final = 64
 KEYS: Final = pa.schema([CHATS.field("id"), CHATS.field("account_id")])
+_PLACES: Final = pa.schema([("id", TEXT), ("row", pa.uint64())])
+_Part = tuple[int, int]  # a batch's first byte in the file, and how many it has
 
 
 class SeenIds:
-    """Ids that may have come before. Never wrong about a new id.
+    """Ids that may have come before. Never wrong about one that has.
 
-    Args:
-        bitmap_bytes: Its size, a power of two. With 2 MiB 3 in 100 of 500,000 different ids seem to
-            have come before, with four times the size a fourth of them.
+    Of 500,000 different ids 15 in 1,000 seem to have come before, of 5,000,000 136.
     """
 
-    def __init__(self, bitmap_bytes: int = 2 * 2**20) -> None:
-        self._bits = bytearray(bitmap_bytes)
+    def __init__(self) -> None:
+        self._bits = bytearray(2 * 2**20)
 
     def add(self, chat_ids: Iterable[str]) -> list[str]:
         """Add ids. Returns those that may have come before, in this call or an earlier one."""
         bits, last = self._bits, len(self._bits) * 8 - 1
         before = []
         for chat_id in chat_ids:
-            bit = hash(chat_id) & last
+            bit = crc32(chat_id.encode()) & last
             place, mask = bit >> 3, 1 << (bit & 7)
             if bits[place] & mask:
                 before.append(chat_id)
@@ -54,80 +59,98 @@ class SeenIds:
 
 
 class Spool:
-    """A temporary file of record batches, each belonging to a walk. Threads may share it.
+    """A temporary file of chats, each belonging to a walk. Threads may share it.
 
-    The file has no name in any folder, so that nothing of it outlives the process.
+    It has no name in any folder, so that nothing of it outlives the process.
+
+    Raises:
+        PostpressRequestError: There is no place for it.
     """
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile(prefix="postpress-")  # noqa: SIM115 - close() does
-        self._writer = pa.ipc.new_stream(self._file, CHATS)
-        self._walks: list[int] = []
+        try:
+            self._file = tempfile.TemporaryFile(prefix="postpress-", buffering=0)  # noqa: SIM115 - close() does
+        except OSError as error:
+            raise _of_disk(error) from error
+        self._waiting: list[tuple[int, Sequence[Page]]] = []
+        self._full = 0.0  # how far what waits makes a batch
+        self._batches: list[_Part] = []
+        self._ends = [0]  # of the batches, in rows
+        self._runs: defaultdict[int, list[tuple[int, int, int]]] = defaultdict(list)
         self._dropped: set[int] = set()
-        self._seen = SeenIds(_BITMAP_BYTES)
-        self._repeated: set[str] = set()
+        self._unsorted: list[pa.Array] = []
+        self._buckets: list[list[_Part]] = [[] for _ in range(_BUCKETS)]
+        self._keys_read: tuple[int, pa.RecordBatch] = (-1, None)
         self._lock = threading.Lock()
         self._worker = ThreadPoolExecutor(1, "postpress-spool")
         self._adding: Future[None] = Future()
         self._adding.set_result(None)
 
     def close(self) -> None:
-        """Delete the file, and hand back the memory that batches were in: the load comes next."""
+        """Delete the file, and hand back the memory that batches were in: the load comes next.
+
+        Raises:
+            PostpressRequestError: It couldn't be written. Until here that is an OSError, which no
+                walk takes for the trouble of its account.
+        """
         self._worker.shutdown()
         self._file.close()
         pa.default_memory_pool().release_unused()
+        if isinstance(error := self._adding.exception(), OSError):
+            raise _of_disk(error) from error
 
     def add(self, walk: int, pages: Sequence[Page]) -> None:
         """Append pages of a walk, while the caller asks for the next page."""
         with self._lock:
-            self._adding.result()  # one at a time, so that what waits stays small
-            self._adding = self._worker.submit(self._add, walk, pages)
-
-    def _add(self, walk: int, pages: Sequence[Page]) -> None:
-        chats = [chat for page in pages for chat in page.chats]
-        self._writer.write_batch(to_batch(chats))
-        self._repeated.update(self._seen.add(chat.id for chat in chats))
-        self._walks.append(walk)
+            self._waiting.append((walk, pages))
+            for page in pages:
+                self._full += len(page.chats) / _BATCH_CHATS + len(page.text or b"") / TABLE_BYTES
+            if self._full >= 1:
+                self._write_waiting()
 
     def drop(self, walk: int) -> None:
         """Forget all chats of a walk, those added later included."""
-        with self._lock:
-            self._dropped.add(walk)
+        self._dropped.add(walk)
 
     def find(self, walk: int, chat_ids: Collection[str]) -> set[str]:
         """Those of the ids that a walk has added; others may go on adding."""
-        wanted = pa.array(sorted(chat_ids), TEXT)
+        wanted, found = pa.array(chat_ids, TEXT), set[str]()
         with self._lock:
-            self._adding.result()
-            mine = (batch for _, of, batch in self._batches() if of == walk)
-            rows = [row for batch in mine for row in _rows_of(batch, wanted)]
-            self._file.seek(0, os.SEEK_END)
-        return {chat_id for chat_id, _ in rows}
+            for keys in self._keys_of(walk):
+                found.update(keys["id"].filter(pc.is_in(keys["id"], wanted)).to_pylist())
+                if len(found) == len(wanted):
+                    break
+        return found
 
     def keys(self, walks: Collection[int]) -> dict[int, pa.Table]:
-        """By walk, `id` and `account_id` of all that it has added, when no walk is running."""
-        batches: dict[int, list[pa.RecordBatch]] = {walk: [] for walk in walks}
-        self._adding.result()
-        for _, walk, batch in self._batches():
-            if walk in batches:
-                batches[walk].append(batch.select(KEYS.names))
-        self._file.seek(0, os.SEEK_END)
-        return {walk: pa.Table.from_batches(parts, KEYS) for walk, parts in batches.items()}
+        """By walk, `id` and `account_id` of all that it has added, in no particular order."""
+        with self._lock:
+            return {walk: pa.Table.from_batches(self._keys_of(walk), KEYS) for walk in walks}
+
+    def _keys_of(self, walk: int) -> Iterator[pa.RecordBatch]:
+        """The keys of a walk, latest first: a page that repeats others repeats the latest."""
+        self._write_waiting().result()
+        for number, first, rows in reversed(self._runs.get(walk, ())):
+            if number != self._keys_read[0]:  # small walks are neighbours in a batch
+                # a copy, which doesn't hold the memory of all columns
+                keys = self._read(self._batches[number], CHATS).select(KEYS.names).serialize()
+                self._keys_read = number, pa.ipc.read_record_batch(keys, KEYS)
+            yield self._keys_read[1].slice(first, rows)
 
     def tables(self) -> Iterator[pa.Table]:
         """All chats that weren't dropped, each id once, as last added; `TABLE_BYTES` or so a table.
 
         Call it once, after the last `add`.
         """
+        self._write_waiting().result()
+        self._adding = self._worker.submit(self._sort)
         self._adding.result()
-        self._writer.close()
-        del self._seen
-        last = self._last_places()
-        repeated = pa.array(last, TEXT)
+        kept = self._kept()
         pending: list[pa.RecordBatch] = []
         size = 0
-        for place, batch in self._kept():
-            pending.append(_without_earlier(batch, place, repeated, last))
+        for part, start, end in zip(self._batches, self._ends, self._ends[1:], strict=False):
+            batch, rows = self._read(part, CHATS), kept[start:end]
+            pending.append(batch if all(rows) else batch.filter(pa.array(map(bool, rows))))
             size += pending[-1].nbytes
             if size >= TABLE_BYTES:
                 yield pa.Table.from_batches(pending, CHATS)
@@ -135,51 +158,71 @@ class Spool:
         if pending:
             yield pa.Table.from_batches(pending, CHATS)
 
-    def _last_places(self) -> dict[str, int]:
-        """Where each id that was added more than once was added last."""
-        if not self._repeated:
-            return {}
-        candidates = pa.array(sorted(self._repeated), TEXT)
-        last: dict[str, int] = {}
-        again: set[str] = set()
-        for place, batch in self._kept():
-            for chat_id, row in _rows_of(batch, candidates):
-                if chat_id in last:
-                    again.add(chat_id)
-                last[chat_id] = place + row
-        return {chat_id: last[chat_id] for chat_id in again}
+    def _kept(self) -> bytearray:
+        """For each row 1 if it lands, else 0."""
+        kept = bytearray(b"\1") * self._ends[-1]
+        for walk in self._dropped:
+            for number, first, rows in self._runs.get(walk, ()):
+                start = self._ends[number] + first
+                kept[start : start + rows] = bytes(rows)
+        for parts in self._buckets:
+            bucket = pa.Table.from_batches([self._read(part, _PLACES) for part in parts], _PLACES)
+            if len(bucket["id"].unique()) < bucket.num_rows:
+                last: dict[str, int] = {}
+                for chat_id, row in zip(*map(pa.ChunkedArray.to_pylist, bucket), strict=True):
+                    if kept[row]:
+                        kept[last.get(chat_id, row)] = 0
+                        kept[row], last[chat_id] = 1, row
+        return kept
 
-    def _kept(self) -> Iterator[tuple[int, pa.RecordBatch]]:
-        """The batches that weren't dropped, each with the place of its first row."""
-        batches = self._batches()
-        return ((place, batch) for place, of, batch in batches if of not in self._dropped)
+    def _write_waiting(self) -> Future[None]:
+        self._adding.result()  # one at a time, so that what waits stays small
+        if self._waiting:
+            self._adding = self._worker.submit(self._write, self._waiting)
+            self._waiting, self._full = [], 0.0
+        return self._adding
 
-    def _batches(self) -> Iterator[tuple[int, int, pa.RecordBatch]]:
-        """All batches, each with the place of its first row, and its walk."""
-        if not self._walks:
-            return
-        self._file.seek(0)
-        place = 0
-        for walk, batch in zip(self._walks, pa.ipc.open_stream(self._file), strict=True):
-            yield place, walk, batch
-            place += batch.num_rows
+    def _write(self, waiting: Sequence[tuple[int, Sequence[Page]]]) -> None:
+        first, chats = 0, []
+        for walk, pages in waiting:
+            chats += [chat for page in pages for chat in page.chats]
+            self._runs[walk].append((len(self._batches), first, len(chats) - first))
+            first = len(chats)
+        batch = to_batch(chats)
+        self._batches.append(self._append(batch))
+        self._ends.append(self._ends[-1] + len(chats))
+        self._unsorted.append(batch["id"])
+        if sum(map(len, self._unsorted)) >= _SORTED_CHATS:
+            self._sort()
+
+    def _sort(self) -> None:
+        """Put the ids since last time into the buckets, each with its row."""
+        ids = pa.chunked_array(self._unsorted, TEXT).combine_chunks()
+        self._unsorted = []
+        marks = [crc32(chat_id) % _BUCKETS for chat_id in ids.cast(pa.binary()).to_pylist()]
+        order = pc.sort_indices(pa.array(marks, pa.uint8()))
+        rows = pc.add(order, pa.scalar(self._ends[-1] - len(ids), pa.uint64()))
+        places = pa.record_batch([ids.take(order), rows], _PLACES)
+        first = 0
+        for mark, size in sorted(Counter(marks).items()):
+            self._buckets[mark].append(self._append(places.slice(first, size)))
+            first += size
+
+    def _append(self, batch: pa.RecordBatch) -> _Part:
+        start, size = self._file.seek(0, os.SEEK_END), 0
+        message = memoryview(batch.serialize())
+        while size < len(message):  # the last that fits on a disk is written in part
+            size += self._file.write(message[size:])
+        return start, size
+
+    def _read(self, part: _Part, schema: pa.Schema) -> pa.RecordBatch:
+        self._file.seek(part[0])
+        return pa.ipc.read_record_batch(pa.py_buffer(self._file.read(part[1])), schema)
 
 
-def _without_earlier(
-    batch: pa.RecordBatch, place: int, repeated: pa.Array, last: dict[str, int]
-) -> pa.RecordBatch:
-    """The batch without the rows that were added again later."""
-    earlier = [
-        row
-        for chat_id, row in (_rows_of(batch, repeated) if last else ())
-        if last[chat_id] > place + row
-    ]
-    if not earlier:
-        return batch
-    return batch.filter(pc.invert(pc.is_in(pa.array(range(batch.num_rows)), pa.array(earlier))))
-
-
-def _rows_of(batch: pa.RecordBatch, chat_ids: pa.Array) -> Iterator[tuple[str, int]]:
-    """The rows of a batch that have one of the ids, each with its id."""
-    rows = pc.indices_nonzero(pc.is_in(batch["id"], chat_ids))
-    return zip(batch["id"].take(rows).to_pylist(), rows.to_pylist(), strict=True)
+def _of_disk(error: OSError) -> PostpressRequestError:
+    return PostpressRequestError(
+        f"The temporary file in which chats wait can't be written: {error.strerror}",
+        where=tempfile.tempdir and f"a file without a name in {tempfile.tempdir}",
+        next_step="Free space there, or name a folder on a larger disk in TMPDIR.",
+    )

@@ -15,7 +15,7 @@ from typing import Any, Final
 import pytest
 
 from postpress_source import PostpressError
-from tests.proof import test_complete, test_guarantees, test_kept, test_walks
+from tests.proof import test_complete, test_guarantees, test_kept, test_spool, test_walks
 from tests.proof.history import History, steps_of
 from tests.proof.machine import START
 from tests.proof.readings import corpus
@@ -141,6 +141,26 @@ MUTANTS: Final = (
     Mutant("sync:_refuse_holes", "if walk.error:", "if not walks:"),
     Mutant("chats.tables:in_window", "pc.or_kleene(keep, pc.is_null(timestamp))", "keep"),
     Mutant("chats.records:_whole", "_WHOLE_NUMBER.fullmatch(value)", "not value"),
+    # --- the spool: each chat as it was last seen, of walks that count -----------------------
+    *(
+        Mutant(
+            f"walks.spool:Spool.{function}",
+            old,
+            new,
+            test_spool.test_the_same_of_long_histories,
+        )
+        for function, old, new in (
+            ("_kept", "bytes(rows)", "bytes([1]) * rows"),
+            ("_kept", "if kept[row]:", "if True:"),
+            ("_kept", "last.get(chat_id, row)", "row"),
+            ("_kept", "kept[row], last[chat_id] = 1, row", "last[chat_id] = row"),
+            ("_sort", "self._ends[-1] - len(ids)", "0"),
+            ("_keys_of", "number != self._keys_read[0]", "self._keys_read[0] < 0"),
+            ("_write", "len(chats) - first", "len(chats)"),
+            ("tables", "self._worker.submit(self._sort)", "self._adding"),
+            ("find", "len(found) == len(wanted)", "found"),
+        )
+    ),
     # --- I3: isolated ------------------------------------------------------------------------
     Mutant(
         "walks.reader:Reader._is_the_accounts_own",

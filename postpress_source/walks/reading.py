@@ -127,6 +127,10 @@ class Reading:
         rows = self._rows.keys({account for _, account in whole}, walks[0].filters.account_type)
         if rows is None:
             return
+        if not rows.num_rows:  # nothing can be missing; the ids of a whole first load are many
+            for walk, account in whole:
+                walk.saw[account] = True
+            return
         listed = self._spool.keys({walk.number for walk, _ in whole})
         missing = _missing(rows, pa.concat_tables(listed.values()))
         counts = {c["values"]: c["counts"] for c in pc.value_counts(rows["account_id"]).to_pylist()}

@@ -104,12 +104,6 @@ MUTANTS: Final = (
         test_kept.test_a_loss_of_as_many_others_is_no_second_full_walk_that_agrees,
     ),
     Mutant(
-        "walks.reading:memories_after",
-        "if start is not None:",
-        "if not walks:",
-        test_complete.test_what_a_start_date_left_out_lands_when_it_is_asked_for,
-    ),
-    Mutant(
         "walks.reading:_look",
         "Filters(limit=max(1, walk.filters.limit * 2 // 3))",
         "walk.filters",
@@ -175,7 +169,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "walks.plan:remember_failure",
-        "full_walk_at=None, ",
+        "full_walk_at=None",
         "",
         test_kept.test_an_account_that_was_sick_is_read_in_full_when_it_is_well,
     ),
@@ -193,11 +187,6 @@ MUTANTS: Final = (
         "set(seen) - before.accounts - before.owed",
         "()",
         promise("visible account"),
-    ),
-    Mutant(
-        "walks.reading:Reading._drop_if_unchanged",
-        "is False",
-        "is ...",
     ),
     Mutant(
         "arguments:Filters.scope",

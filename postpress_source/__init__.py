@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from postpress_source.chats.tables import by_row
     from postpress_source.errors import (
         PostpressAccountError,
         PostpressArgumentError,
@@ -29,8 +30,10 @@ __all__ = [
     "PostpressRequestError",
     "PostpressUnavailableError",
     "__version__",
+    "by_row",
     "postpress_source",
 ]
+_HOMES = {"postpress_source": "source", "by_row": "chats.tables"}
 
 
 def __getattr__(name: str) -> Any:
@@ -44,8 +47,8 @@ def __getattr__(name: str) -> Any:
     if name == "__version__":
         value = version("postpress-source")
     else:
-        module = "source" if name == "postpress_source" else "errors"
-        value = getattr(import_module(f"{__name__}.{module}"), name)
+        module = import_module(f"{__name__}.{_HOMES.get(name, 'errors')}")
+        value = getattr(module, name)
     globals()[name] = value
     return value
 

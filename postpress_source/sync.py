@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import dlt
 import pyarrow as pa
@@ -113,12 +113,15 @@ class Sync:
         timestamp: dlt.sources.incremental[datetime],
         window: Window,
         now: datetime,
-        package: tuple[str, datetime],
+        package: Package,
     ) -> Iterator[Any]:
-        load_id, created_at = package
+        load_id, created_at, emptied = package
         state = dlt.current.resource_state()
         upgrade(state, self._filters.scope(), self._scope)
         shape = Shape()
+        if shape.is_discarded:
+            logger.warning("The schema contract discards new tables, so no chat lands.")
+            return
         standing = look_for_last_load(state, Table(shape), shape)
         if standing.lost:
             state.pop("scopes", None)
@@ -133,7 +136,8 @@ class Sync:
             boundary=None if seen_at == created_at else seen_at,
         )
         shape.create_again(standing.dropped, load_id)
-        table = Table(shape, empty=standing.no_table and standing.no_history, history=keeps)
+        empty = emptied or (standing.no_table and standing.no_history)
+        table = Table(shape, empty=empty, history=keeps)
         walks = self.plan(read_memories(state, self._scope), window, now, standing, seen_at)
         walks = self._read(spool, walks, table if shape.can_delete or keeps else None)
         if window.end is not None or shape.disposition == "replace":
@@ -253,8 +257,16 @@ def _seen_at(state: Mapping[str, Any], now: datetime, created_at: datetime) -> d
     return seen_at if before is None else max(seen_at, datetime.fromisoformat(before) + _TICK)
 
 
-def _package() -> tuple[str, datetime] | None:
-    """The load package of the run and when it was made; None where there is no pipeline.
+class Package(NamedTuple):
+    """The load package of the run, when it was made, and whether it empties the tables first."""
+
+    load_id: str
+    created_at: datetime
+    emptied: bool
+
+
+def _package() -> Package | None:
+    """The load package of the run; None where there is no pipeline.
 
     Raises:
         PostpressArgumentError: Another source of this package is in it.
@@ -270,7 +282,8 @@ def _package() -> tuple[str, datetime] | None:
             next_step="Run them one after the other: pipeline.run(one), then pipeline.run(other).",
         )
     created_at = datetime.fromisoformat(package["state"]["created_at"].isoformat())
-    return str(package["load_id"]), created_at.astimezone(UTC)
+    emptied = bool(mine.get("dropped_tables") or mine.get("truncated_tables"))  # refresh
+    return Package(str(package["load_id"]), created_at.astimezone(UTC), emptied)
 
 
 def _on_page() -> OnPage:

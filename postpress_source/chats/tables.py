@@ -7,7 +7,7 @@ keep nested types exact (Delta, Iceberg, plain Parquet) get it as it is; SQL des
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any, Final
@@ -91,10 +91,12 @@ def split_lists(table: pa.Table) -> dict[str, pa.Table]:
     Array tables have `chat_id`, `value` (null elements kept), `_dlt_list_idx` (0-based) and
     `_dlt_id` (`chat_id:_dlt_list_idx`, the row's key), one row an element, in order.
     """
-    lists = [field.name for field in LISTS if field.name in table.column_names]
-    return {"chats": table.drop_columns(lists)} | {
-        name: _elements(table["id"], table[name]) for name in lists
+    lists = {field.name: field.name in table.column_names for field in LISTS}
+    arrays = {
+        name: _elements(table["id"], table[name]) if there else ELEMENTS.empty_table()
+        for name, there in lists.items()
     }
+    return {"chats": table.drop_columns([n for n, there in lists.items() if there]), **arrays}
 
 
 def _elements(ids: pa.ChunkedArray, lists: pa.ChunkedArray) -> pa.Table:
@@ -107,6 +109,24 @@ def _elements(ids: pa.ChunkedArray, lists: pa.ChunkedArray) -> pa.Table:
     chat_id = ids.combine_chunks().take(parents)
     row_key = pc.binary_join_element_wise(chat_id, index.cast(TEXT), ":")
     return pa.table([chat_id, pc.list_flatten(arrays), index, row_key], schema=ELEMENTS)
+
+
+def by_row(function: Callable[[dict[str, Any]], dict[str, Any] | None]) -> Any:
+    """A step for `add_map` on the resource `chats` out of a function of one row.
+
+    Args:
+        function: Gets a chat as a dict, its lists as lists; returns it, changed or not, or None,
+            which leaves it out.
+    """
+
+    def step(table: pa.Table) -> pa.Table:
+        rows = [row for row in map(function, table.to_pylist()) if row is not None]
+        names = {name for row in rows for name in row}
+        if not rows or names <= set(table.column_names):
+            return pa.Table.from_pylist(rows, table.schema)
+        return pa.Table.from_pylist([{name: row.get(name) for name in names} for row in rows])
+
+    return step
 
 
 def in_window(table: pa.Table, start: Any, end: Any) -> pa.Table:

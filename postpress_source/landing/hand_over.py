@@ -142,7 +142,12 @@ class HandOver:
         """A step of the pipe, of which it is known when it has given all that it gives."""
 
         def counted(item: Any, meta: Any = None) -> Any:
-            result = step(item, meta)
+            try:
+                result = step(item, meta)
+            except (TypeError, AttributeError) as error:
+                if isinstance(item, pa.Table):
+                    raise _of_rows(error) from error
+                raise
             return self._count(result) if isinstance(result, Iterator) else result
 
         return counted
@@ -215,6 +220,14 @@ class HandOver:
         self.rows[name] += rows.num_rows
         self._shape.choose_files(name, empty=not rows.num_rows)
         return dlt.mark.with_table_name(rows, name)
+
+
+def _of_rows(error: Exception) -> PostpressArgumentError:
+    return PostpressArgumentError(
+        f"A step on the resource can't take an Arrow table of chats: {error}",
+        next_step="Steps get tables, which are many rows at once. For a function of one row: "
+        "from postpress_source import by_row; source.chats.add_map(by_row(function)).",
+    )
 
 
 def _as_table(item: Any) -> pa.Table:

@@ -61,6 +61,7 @@ class Shape:
         can_delete: Whether rows of chats can be deleted: by the merge, unless the user has chosen
             otherwise.
         lists_as_columns: Whether lists that are no tables stay lists; else they are JSON text.
+        is_discarded: Whether a schema contract keeps the tables from being made.
         appends: Whether the tables are new, and appended to.
         refuses_nul: Whether the destination's text can't hold the character NUL.
     """
@@ -80,6 +81,8 @@ class Shape:
         self.can_delete = self.disposition == "merge" and deletes
         self.refuses_nul = refuses_nul()
         self.is_new = self.names.chats not in self._schema.tables
+        contract = self._schema.resolve_contract_settings_for_table(self.names.chats, chosen)
+        self.is_discarded = self.is_new and str(contract["tables"]).startswith("discard")
         self._file_formats = file_formats(self._resource)
         csv = file_format(self._resource) == "csv"
         self.lists_as_columns = self.array_tables or not csv

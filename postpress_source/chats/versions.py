@@ -94,8 +94,12 @@ class VersionSet:
         heads = pc.utf8_slice_codeunits(versions.filter(valid), 0, 16)
         self._parts += [bytes.fromhex("".join(chunk.to_pylist())) for chunk in heads.chunks]
 
-    def lacks(self, versions: Iterable[str]) -> pa.Array:
-        """For each version whether it isn't there."""
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, VersionSet) and self._in_order() == other._in_order()
+
+    __hash__ = None  # type: ignore[assignment]  # it grows
+
+    def _in_order(self) -> memoryview:
         if self._parts:
             parts = [*self._parts, bytes(self._sorted)]
             numbers = pa.Array.from_buffers(
@@ -104,7 +108,12 @@ class VersionSet:
             in_order = numbers.take(pc.array_sort_indices(numbers))
             self._sorted = memoryview(in_order.buffers()[1])[: len(numbers) * 8].cast("Q")
             self._parts = []
-        there, count = self._sorted, len(self._sorted)
+        return self._sorted
+
+    def lacks(self, versions: Iterable[str]) -> pa.Array:
+        """For each version whether it isn't there."""
+        there = self._in_order()
+        count = len(there)
         wanted = memoryview(bytes.fromhex("".join(version[:16] for version in versions))).cast("Q")
         places = [bisect_left(there, number) for number in wanted]
         return pa.array(

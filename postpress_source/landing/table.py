@@ -99,9 +99,13 @@ class Table:
             self._ask_for(chats)
         versions = chats[VERSION].to_pylist()
         every = pa.array([True] * len(versions), pa.bool_())
-        known = self._empty or self._blind
-        new = every if known or everything else self._chats.lacks(versions)
-        return new, every if known else self._versions.lacks(versions)
+        if self._empty or self._blind:
+            return every, every
+        new = self._chats.lacks(versions)
+        # as good as always both have the same
+        same = not self._history or self._versions == self._chats
+        new_in_history = new if same else self._versions.lacks(versions)
+        return every if everything else new, new_in_history
 
     def has_lost(self, chats: pa.Table, known_below: datetime) -> bool:
         """Whether a chat that was last active before it was known has no row at all."""

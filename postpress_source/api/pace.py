@@ -1,21 +1,14 @@
-"""How long to wait, by what the API says of its rate limit.
-
-None of these headers is documented for this endpoint; each is heeded if it comes:
-`Retry-After` (seconds or an HTTP date), `x-ratelimit-limit`, `-remaining`, and `-reset` (seconds
-until the limit is full again; a number that can only be a date is read as Unix seconds or ms).
-"""
+"""How long to wait, by what the API says of its rate limit."""
 
 from __future__ import annotations
 
-import email.utils
-import math
 import threading
 import time
 from collections.abc import Mapping
 from typing import Final
 
-_UNIX_SECONDS_FROM: Final = 1e9
-_UNIX_MS_FROM: Final = 1e12
+from postpress_source.api.limits import Limits
+
 _FEW: Final = 2.0
 _LAST_SHARE: Final = 0.1
 _WIDEST_SPACING: Final = 2.0
@@ -25,19 +18,14 @@ _SPACING_KEPT: Final = 0.9
 def asked_wait(headers: Mapping[str, str], status: int) -> tuple[float, str] | None:
     """The wait that the headers ask for, in seconds and in words; None if they ask for none.
 
-    A date that has passed, or 0, asks for none. `x-ratelimit-reset` is heeded only where the limit
-    is the trouble: every answer may carry it.
+    A moment that has passed, or 0, asks for none. `x-ratelimit-reset` is heeded only where the
+    limit is the trouble: every answer may carry it.
     """
-    after = headers.get("retry-after")
-    if after is not None:
-        seconds = _number(after)
-        if seconds is None:
-            seconds = _seconds_until(after)
-        if seconds is not None:
-            return (seconds, "Retry-After") if seconds > 0 else None
-    limited = status == 429 or _number(headers.get("x-ratelimit-remaining")) == 0
-    reset = _reset_seconds(headers) if limited else None
-    return (reset, "x-ratelimit-reset") if reset else None
+    limits = Limits.of(headers)
+    if limits.retry_after is not None:
+        return (limits.retry_after, "Retry-After") if limits.retry_after > 0 else None
+    limited = status == 429 or limits.remaining == 0
+    return (limits.reset, "x-ratelimit-reset") if limited and limits.reset else None
 
 
 class Budget:
@@ -86,37 +74,12 @@ class Budget:
         """
         with self._lock:
             self._spacing *= _SPACING_KEPT
-        remaining, reset = _number(headers.get("x-ratelimit-remaining")), _reset_seconds(headers)
-        if remaining is None or not reset:
+        limits = Limits.of(headers)
+        if limits.remaining is None or not limits.reset:
             return 0.0
-        limit = _number(headers.get("x-ratelimit-limit")) or 0.0
-        if remaining >= max(_FEW, limit * _LAST_SHARE):
+        if limits.remaining >= max(_FEW, (limits.limit or 0.0) * _LAST_SHARE):
             return 0.0
-        pause = min(reset / (max(0.0, remaining) + 1), longest)
+        pause = min(limits.reset / (max(0.0, limits.remaining) + 1), longest)
         with self._lock:
             self._not_before = max(self._not_before, time.monotonic() + pause)
         return pause
-
-
-def _reset_seconds(headers: Mapping[str, str]) -> float | None:
-    reset = _number(headers.get("x-ratelimit-reset"))
-    if reset is not None and reset >= _UNIX_MS_FROM:
-        reset /= 1000
-    if reset is not None and reset >= _UNIX_SECONDS_FROM:
-        reset -= time.time()
-    return None if reset is None else max(0.0, reset)
-
-
-def _seconds_until(http_date: str) -> float | None:
-    try:
-        return email.utils.parsedate_to_datetime(http_date).timestamp() - time.time()
-    except (ValueError, TypeError, OverflowError):
-        return None
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        number = float(text) if text is not None else math.nan
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None

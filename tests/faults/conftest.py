@@ -14,6 +14,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 
 from postpress_source import PostpressError, postpress_source
 from postpress_source.sandbox import Fault, Sandbox, generate_world, serve
+from tests.faults.asking import VARIABLES, Authority
 
 KEY = "pp_live_faults_0123456789"
 CHATS, PAGES, LIMIT = 50, 5, 10
@@ -67,6 +68,19 @@ class Inbox:
     def break_pages(self, *pages: int, **fault: Any) -> None:
         for page in pages:
             self.sandbox.faults.add(Fault(page=page, **fault))
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is said of proxies and certificates."""
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
 
 
 @pytest.fixture(scope="session")

@@ -162,142 +162,123 @@ _KEY = PostpressAuthError.default_next_step
 
 _AUTH, _ACCOUNT, _LATER_ERROR = PostpressAuthError, PostpressAccountError, PostpressUnavailableError
 
+_ROWS: dict[str, tuple[int, _ErrorClass, str]] = {
+    "missing_credentials": (401, _AUTH, _KEY),
+    "multiple_sessions": (
+        401,
+        _ACCOUNT,
+        "Reconnect this LinkedIn Recruiter account with the cookie method; LinkedIn limits "
+        "its sessions.",
+    ),
+    "invalid_checkpoint_solution": (
+        401,
+        _ACCOUNT,
+        "Repeat the account's login checkpoint in the dashboard with the right code.",
+    ),
+    "invalid_proxy_credentials": (
+        401,
+        _ACCOUNT,
+        "Correct the proxy credentials of the account in the dashboard.",
+    ),
+    "checkpoint_error": (
+        401,
+        _ACCOUNT,
+        "Log in on the provider's own application once, then reconnect the account.",
+    ),
+    "invalid_credentials": (401, _AUTH, _KEY),
+    "expired_credentials": (401, _ACCOUNT, _RECONNECT),
+    "insufficient_privileges": (
+        401,
+        _AUTH,
+        "Give the API key the scope to read chats, or use one that has it.",
+    ),
+    "disconnected_account": (401, _ACCOUNT, _RECONNECT),
+    "disconnected_feature": (
+        401,
+        _ACCOUNT,
+        "Reconnect the account's messaging feature in the dashboard.",
+    ),
+    "invalid_credentials_but_valid_account_imap": (
+        401,
+        _ACCOUNT,
+        "Correct the account's IMAP/SMTP credentials in the dashboard.",
+    ),
+    "expired_link": (
+        401,
+        _ACCOUNT,
+        "Generate a new connection link and connect the account with it.",
+    ),
+    "wrong_account": (
+        401,
+        _ACCOUNT,
+        "Reconnect with the credentials of the account that was first connected.",
+    ),
+    "account_restricted": (
+        403,
+        _ACCOUNT,
+        "Lift the restriction on the provider's side, then reconnect the account.",
+    ),
+    "account_mismatch": (
+        403,
+        _ACCOUNT,
+        "Remove this account from account_id, or use one that can do this.",
+    ),
+    "insufficient_permissions": (
+        403,
+        _AUTH,
+        "Give the API key the permission to read chats, or use one that has it.",
+    ),
+    "session_mismatch": (403, _ACCOUNT, _RECONNECT),
+    "feature_not_subscribed": (
+        403,
+        _ACCOUNT,
+        "Subscribe the account to the feature at the provider, or leave the account out.",
+    ),
+    "subscription_required": (
+        403,
+        _ACCOUNT,
+        "Take out the subscription that the account needs, or leave the account out.",
+    ),
+    "unknown_authentication_context": (
+        403,
+        _ACCOUNT,
+        "Finish the login on the provider's own application, then reconnect the account.",
+    ),
+    "action_required": (
+        403,
+        _ACCOUNT,
+        "Finish the authentication on the provider's own application.",
+    ),
+    "resource_access_restricted": (
+        403,
+        _ACCOUNT,
+        "Check that the account belongs to this key's workspace, or leave it out.",
+    ),
+    "unexpected_error": (500, _LATER_ERROR, _LATER),
+    "provider_error": (500, _LATER_ERROR, _LATER),
+    "authentication_intent_error": (
+        500,
+        _ACCOUNT,
+        "Start the account's login in the dashboard again from the beginning.",
+    ),
+    "no_client_session": (
+        503,
+        _LATER_ERROR,
+        "Run again later; if it persists, reconnect the account so that a session starts.",
+    ),
+    "no_channel": (503, _LATER_ERROR, _LATER),
+    "no_handler": (503, _LATER_ERROR, _LATER),
+    "network_down": (503, _LATER_ERROR, _LATER),
+    "service_unavailable": (503, _LATER_ERROR, _LATER),
+    "request_timeout": (
+        504,
+        _LATER_ERROR,
+        "Run again later; contact PostPress support if it persists.",
+    ),
+}
 DOCUMENTED_ERRORS: tuple[DocumentedError, ...] = tuple(
     DocumentedError(f"errors/{name}", status, error, next_step)
-    for name, status, error, next_step in (
-        ("missing_credentials", 401, _AUTH, _KEY),
-        (
-            "multiple_sessions",
-            401,
-            _ACCOUNT,
-            "Reconnect this LinkedIn Recruiter account with the cookie method; LinkedIn limits "
-            "its sessions.",
-        ),
-        (
-            "invalid_checkpoint_solution",
-            401,
-            _ACCOUNT,
-            "Repeat the account's login checkpoint in the dashboard with the right code.",
-        ),
-        (
-            "invalid_proxy_credentials",
-            401,
-            _ACCOUNT,
-            "Correct the proxy credentials of the account in the dashboard.",
-        ),
-        (
-            "checkpoint_error",
-            401,
-            _ACCOUNT,
-            "Log in on the provider's own application once, then reconnect the account.",
-        ),
-        ("invalid_credentials", 401, _AUTH, _KEY),
-        ("expired_credentials", 401, _ACCOUNT, _RECONNECT),
-        (
-            "insufficient_privileges",
-            401,
-            _AUTH,
-            "Give the API key the scope to read chats, or use one that has it.",
-        ),
-        ("disconnected_account", 401, _ACCOUNT, _RECONNECT),
-        (
-            "disconnected_feature",
-            401,
-            _ACCOUNT,
-            "Reconnect the account's messaging feature in the dashboard.",
-        ),
-        (
-            "invalid_credentials_but_valid_account_imap",
-            401,
-            _ACCOUNT,
-            "Correct the account's IMAP/SMTP credentials in the dashboard.",
-        ),
-        (
-            "expired_link",
-            401,
-            _ACCOUNT,
-            "Generate a new connection link and connect the account with it.",
-        ),
-        (
-            "wrong_account",
-            401,
-            _ACCOUNT,
-            "Reconnect with the credentials of the account that was first connected.",
-        ),
-        (
-            "account_restricted",
-            403,
-            _ACCOUNT,
-            "Lift the restriction on the provider's side, then reconnect the account.",
-        ),
-        (
-            "account_mismatch",
-            403,
-            _ACCOUNT,
-            "Remove this account from account_id, or use one that can do this.",
-        ),
-        (
-            "insufficient_permissions",
-            403,
-            _AUTH,
-            "Give the API key the permission to read chats, or use one that has it.",
-        ),
-        ("session_mismatch", 403, _ACCOUNT, _RECONNECT),
-        (
-            "feature_not_subscribed",
-            403,
-            _ACCOUNT,
-            "Subscribe the account to the feature at the provider, or leave the account out.",
-        ),
-        (
-            "subscription_required",
-            403,
-            _ACCOUNT,
-            "Take out the subscription that the account needs, or leave the account out.",
-        ),
-        (
-            "unknown_authentication_context",
-            403,
-            _ACCOUNT,
-            "Finish the login on the provider's own application, then reconnect the account.",
-        ),
-        (
-            "action_required",
-            403,
-            _ACCOUNT,
-            "Finish the authentication on the provider's own application.",
-        ),
-        (
-            "resource_access_restricted",
-            403,
-            _ACCOUNT,
-            "Check that the account belongs to this key's workspace, or leave it out.",
-        ),
-        ("unexpected_error", 500, _LATER_ERROR, _LATER),
-        ("provider_error", 500, _LATER_ERROR, _LATER),
-        (
-            "authentication_intent_error",
-            500,
-            _ACCOUNT,
-            "Start the account's login in the dashboard again from the beginning.",
-        ),
-        (
-            "no_client_session",
-            503,
-            _LATER_ERROR,
-            "Run again later; if it persists, reconnect the account so that a session starts.",
-        ),
-        ("no_channel", 503, _LATER_ERROR, _LATER),
-        ("no_handler", 503, _LATER_ERROR, _LATER),
-        ("network_down", 503, _LATER_ERROR, _LATER),
-        ("service_unavailable", 503, _LATER_ERROR, _LATER),
-        (
-            "request_timeout",
-            504,
-            _LATER_ERROR,
-            "Run again later; contact PostPress support if it persists.",
-        ),
-    )
+    for name, (status, error, next_step) in _ROWS.items()
 )
 
 _BY_NAME = {known.type.removeprefix("errors/"): known for known in DOCUMENTED_ERRORS}

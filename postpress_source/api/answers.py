@@ -1,25 +1,29 @@
-"""What an answer means: a page of chats, or an error of the package. No HTTP is done here.
+"""The page in an answer, or an error of the package. No HTTP is done here.
 
 Quirks of the API, and where they are documented (reference page "List all chats", May 2026, and the
 quickstart page, which disagree):
 
     envelope        {items, cursor} or {data, next_cursor}; null ends the list; anything else,
                     a missing or empty cursor included, is a contract error
-    error body      {title, detail, instance, type, status} or {error: {code, message, request_id}};
-                    proxies answer HTML; a 200 can carry an error body
-    401 and 403     are about the key, or about one account: by `type` first, then by status
+    encoding        UTF-8, as JSON has to be; UTF-16 and -32 can be told, and are read; another one
+                    is an error that says so
+
+An error says where it is and what it is, by size, digest and the names of fields: no value of a
+page, and no name of a field that may be data itself.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
 
+from postpress_source.api.refusals import Place, error_of, mark
 from postpress_source.chats.fields import Chat
 from postpress_source.chats.records import (
     DECODING_ERRORS,
@@ -28,28 +32,12 @@ from postpress_source.chats.records import (
     read_any,
     read_documented,
 )
-from postpress_source.errors import (
-    PostpressAccountError,
-    PostpressAuthError,
-    PostpressContractError,
-    PostpressError,
-    PostpressRequestError,
-    PostpressUnavailableError,
-    documented_error,
-)
+from postpress_source.errors import PostpressContractError
 
-_CLIP: Final = 160
-_PART_OF_WORD: Final = re.compile(r"[\w.+/=-]*$")
-_OF_JSON: Final = (b"{", b"[", b'"')
+_NAME: Final = re.compile(r"[a-z_][A-Za-z_]{0,39}", re.ASCII)
+_NAMES_TOLD: Final = 8
+_PACKED: Final = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _ENVELOPES: Final = (("items", "cursor"), ("data", "next_cursor"))
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Which request an answer belongs to: in words, and the account it was about."""
-
-    where: str
-    account_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +117,7 @@ def _is_plain(envelope: _Items | _Data) -> bool:
 def _decode_leniently(body: bytes, place: Place) -> Page:
     envelope = _loads(body, place)
     if not isinstance(envelope, dict):
-        raise _contract(f"The answer is {_kind(envelope)}, not an object ({_mark(body)})", place)
+        raise _contract(f"The answer is {_kind(envelope)}, not an object ({mark(body)})", place)
     if _is_error(envelope):
         raise error_of(200, body, place)
     found = [keys for keys in _ENVELOPES if isinstance(envelope.get(keys[0]), list)]
@@ -137,10 +125,13 @@ def _decode_leniently(body: bytes, place: Place) -> Page:
         list_key, cursor_key = found[0]
         chats = [_chat(record, index, place) for index, record in enumerate(envelope[list_key])]
         return Page(chats, _cursor(envelope[cursor_key], place))
-    has = ", ".join(f"{clip(key)!r}: {_kind(value)}" for key, value in list(envelope.items())[:8])
+    has = _told(
+        (f"{key}: {_kind(value)}" for key, value in envelope.items() if _NAME.fullmatch(key)),
+        of=len(envelope),
+    )
     raise _contract(
         "The answer has not one list of chats with its cursor (items and cursor, or data and "
-        f"next_cursor); it has {{{has}}}",
+        f"next_cursor); it has {has} ({mark(body)})",
         place,
     )
 
@@ -159,8 +150,35 @@ def _loads(body: bytes, place: Place) -> Any:
     try:
         return loads(body)
     except ValueError as error:
-        summary = f"The answer is not JSON ({_mark(body)}): {error}"
+        why = str(error)
+    if _is_latin(body):  # whole, so that it will be no other one next time
+        raise _contract(
+            f"The answer is JSON in Latin-1 or the like, not in UTF-8 ({mark(body)})",
+            place,
+            "Let the API, or what stands before it, send UTF-8, as JSON has to be.",
+        )
+    summary = f"The answer is not JSON{_form(body)} ({mark(body)}): {why}"
     raise UnreadableError(_contract(summary, place))
+
+
+def _is_latin(body: bytes) -> bool:
+    """Whether it would be JSON if each byte were a character."""
+    try:
+        loads(body.decode("latin-1").encode())
+    except ValueError:
+        return False
+    return True
+
+
+def _form(body: bytes) -> str:
+    """What bytes seem to be that are no JSON, in words that follow that; often it doesn't show."""
+    if body.lstrip().startswith(b"<"):
+        return ", but markup"
+    packed = [name for start, name in _PACKED.items() if body.startswith(start)]
+    encoding = json.detect_encoding(body)
+    if packed or not encoding.startswith("utf-8"):
+        return f", but {' '.join(packed) or encoding.upper()}"
+    return ""
 
 
 def _chat(record: Any, index: int, place: Place) -> Chat:
@@ -168,11 +186,11 @@ def _chat(record: Any, index: int, place: Place) -> Chat:
         return read_any(record)
     except MissingIdError:
         pass
-    mark = _mark(msgspec.json.encode(record))
+    size = mark(msgspec.json.encode(record))
     if not isinstance(record, dict):
-        raise _contract(f"Record {index} of the page is {_kind(record)} ({mark})", place)
-    fields = clip(", ".join(record)) or "none"
-    raise _contract(f"Record {index} of the page has no id ({mark}); its fields: {fields}", place)
+        raise _contract(f"Record {index} of the page is {_kind(record)} ({size})", place)
+    fields = _told((key for key in record if _NAME.fullmatch(key)), of=len(record))
+    raise _contract(f"Record {index} of the page has no id ({size}); its fields: {fields}", place)
 
 
 def _cursor(value: Any, place: Place) -> str | None:
@@ -182,105 +200,21 @@ def _cursor(value: Any, place: Place) -> str | None:
     raise _contract(f"The cursor is {kind}", place)
 
 
-def _contract(summary: str, place: Place) -> PostpressContractError:
+def _contract(summary: str, place: Place, next_step: str | None = None) -> PostpressContractError:
     return PostpressContractError(
-        summary, status=200, where=place.where, account_id=place.account_id
-    )
-
-
-def error_of(status: int, body: bytes, place: Place, *, location: str = "") -> PostpressError:
-    """The error that an answer is: classed by its documented `type` first, then by its status.
-
-    `location` is the target of a redirect; of it, only scheme and host belong here.
-    """
-    said = _error_body(body)
-    known = documented_error(said.get("error_type"))
-    cls = known.error if known else _class_of(status)
-    return cls(
-        _summary(cls, status, location, place),
-        next_step=known.next_step if known else None,
-        status=status,
+        summary,
+        next_step=next_step,
+        status=200,
         where=place.where,
         account_id=place.account_id,
-        **said,
     )
 
 
-def _class_of(status: int) -> type[PostpressError]:
-    if status in (408, 425, 429) or status >= 500:
-        return PostpressUnavailableError
-    if status == 401:
-        return PostpressAuthError
-    if status == 403:
-        return PostpressAccountError
-    return PostpressRequestError if 400 <= status < 500 else PostpressContractError
-
-
-def _summary(cls: type[PostpressError], status: int, location: str, place: Place) -> str:
-    if 300 <= status < 400:
-        return (
-            f"The API redirected to {clip(location) or 'another place'}; redirects are not followed"
-        )
-    if status == 200:
-        return "An error came with status 200"
-    whom = f"account {place.account_id}" if place.account_id else "an account"
-    return {
-        PostpressAuthError: "PostPress refused the API key",
-        PostpressAccountError: f"PostPress can't read {whom}",
-        PostpressUnavailableError: f"PostPress is not available (HTTP {status})",
-        PostpressRequestError: f"PostPress refused the request (HTTP {status})",
-    }.get(cls, f"HTTP {status} is not a documented answer")
-
-
-def _error_body(body: bytes) -> dict[str, str | None]:
-    """`error_type`, `title`, `detail`, `instance` of any error body; what a proxy says instead."""
-    said: Any = None
-    try:
-        said = loads(body)
-    except ValueError:
-        return {"detail": _words_of(body)}
-    if isinstance(said, dict) and isinstance(said.get("error"), dict):
-        nested = said["error"]
-        said = {
-            "type": nested.get("code"),
-            "title": nested.get("message"),
-            "instance": nested.get("request_id"),
-        }
-    if not isinstance(said, dict):
-        return {"detail": _words_of(body)}
-    keys = {"error_type": "type", "title": "title", "detail": "detail", "instance": "instance"}
-    return {
-        name: clip(str(said[key]))
-        for name, key in keys.items()
-        if isinstance(said.get(key), str | int | float) and said[key] != ""
-    }
-
-
-def _words_of(body: bytes) -> str | None:
-    """What a body says that is no error of the API's: a proxy's text, but nothing of JSON's."""
-    is_markup = body.lstrip().startswith(b"<")
-    if not is_markup and any(sign in body for sign in _OF_JSON):
-        return f"The body is no error body ({_mark(body)})"
-    return clip(body) or None
-
-
-def _mark(body: bytes) -> str:
-    """What tells a body from others, without what it says: people's data stay out of messages."""
-    return f"{len(body):,} bytes, sha256 {sha256(body).hexdigest()[:12]}"
-
-
-def clip(text: str | bytes) -> str:
-    """The start of a foreign text, on one line, without control characters.
-
-    No word is cut in two: a secret in it is whole, so that it can be found and taken out.
-    """
-    start = text[: 4 * _CLIP]
-    line = start.decode("utf-8", "replace") if isinstance(start, bytes) else start
-    line = "".join(char if char.isprintable() else " " for char in line)
-    line = " ".join(line.split())
-    if len(line) <= _CLIP and len(start) == len(text):
-        return line
-    return _PART_OF_WORD.sub("", line[:_CLIP]) + "..."
+def _told(names: Iterable[str], of: int) -> str:
+    """The first of the names of fields, and how many of all aren't told."""
+    told = list(islice(names, _NAMES_TOLD))
+    others = of - len(told)
+    return ", ".join([*told, *([f"{others} more"] if others else [])]) or "none"
 
 
 def _kind(value: Any) -> str:

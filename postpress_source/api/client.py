@@ -17,9 +17,12 @@ from urllib.parse import urlencode, urlsplit
 import urllib3
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
-from postpress_source.api.answers import Page, Place, UnreadableError, decode_page, error_of
+from postpress_source.api.answers import Page, UnreadableError, decode_page
+from postpress_source.api.environment import way_to
 from postpress_source.api.pace import Budget, asked_wait
-from postpress_source.api.transport import ApiKey, in_words, open_pool, read_body
+from postpress_source.api.refusals import Place, error_of
+from postpress_source.api.transport import ApiKey, open_pool, read_body
+from postpress_source.api.unanswered import explain
 from postpress_source.errors import (
     CursorRefusedError,
     PostpressAccountError,
@@ -31,7 +34,6 @@ logger = logging.getLogger("postpress_source")
 
 CHATS_PATH: Final = "/chats"
 VISIBLE_WAIT_SECONDS: Final = 3.0
-_SECRET_LENGTH: Final = 12  # a shorter key can be part of any word
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,8 @@ class PostpressClient:
         self._retry = retry
         self._budget = Budget()
         self._closing = threading.Event()
-        self._pool = open_pool(self._base_url, connections)
+        self._way = way_to(self._base_url)
+        self._pool = open_pool(self._way, connections)
         self._origin = self._pool.connection_from_url(self._base_url)
         self.answered = False
 
@@ -165,7 +168,8 @@ class PostpressClient:
             failed = error
         except _PassingError as passing:
             failed = passing.lasting
-        raise self._redacted(failed)  # outside the handler: no foreign exception hangs on it
+        # outside the handler: no foreign exception hangs on it, and no frame with a body in it
+        raise self._redacted(failed).with_traceback(None)
 
     def _attempt(self, url: str, place: Place, traffic: Traffic, on_cursor: bool) -> Page:
         pause = self._budget.take_turn()
@@ -180,7 +184,8 @@ class PostpressClient:
             page = self._decode(answer.body, place)
             self.answered = True
             return page
-        error = self._error(answer, place)
+        location = answer.headers.get("location", "")
+        error = error_of(answer.status, answer.body, place, location=location)
         of_account = isinstance(error, PostpressAccountError)
         if on_cursor and not of_account and answer.status in (400, 404, 410, 422):
             raise CursorRefusedError.of(error)
@@ -207,20 +212,15 @@ class PostpressClient:
                 preload_content=False,
                 timeout=self._retry.timeout,
             )
-            body = self._without_key(read_body(response, place))
+            body = self._api_key.taken_out_of(read_body(response, place))
             return _Answer(response.status, response.headers, body)
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            failure = in_words(error)
+            failed = explain(error, self._way, place)
         if self._closing.is_set():
             raise Stopped
-        host = urlsplit(self._base_url).netloc
-        raise _PassingError(
-            PostpressUnavailableError(
-                f"No whole answer from {host}: {failure}",
-                where=place.where,
-                account_id=place.account_id,
-            )
-        )
+        if isinstance(failed, PostpressUnavailableError):
+            raise _PassingError(failed)
+        raise failed
 
     def _decode(self, body: bytes, place: Place) -> Page:
         try:
@@ -230,11 +230,6 @@ class PostpressClient:
         except PostpressUnavailableError as error:  # a passing error that came with status 200
             lasting = error
         raise _PassingError(lasting)
-
-    def _error(self, answer: _Answer, place: Place) -> PostpressError:
-        target = urlsplit(answer.headers.get("location", ""))
-        location = f"{target.scheme}://{target.hostname}" if target.hostname else target.path
-        return error_of(answer.status, answer.body, place, location=location)
 
     def _wait_seconds(self, state: RetryCallState) -> float:
         passing = state.outcome.exception() if state.outcome else None
@@ -285,14 +280,6 @@ class PostpressClient:
         pause = self._budget.heed(headers, self._retry.max_delay)
         if pause >= VISIBLE_WAIT_SECONDS:
             logger.warning("The API's request budget is nearly used up; waiting %.1f s.", pause)
-
-    def _without_key(self, body: bytes) -> bytes:
-        """The body as it is, unless the server sent the key back: that mustn't land anywhere."""
-        key = self._api_key.encode()
-        if len(key) < _SECRET_LENGTH or key not in body:
-            return body
-        logger.warning("The API sent the API key back in an answer; it was replaced by ***.")
-        return body.replace(key, b"***")
 
     def _redacted(self, error: PostpressError) -> PostpressError:
         """The error, the key taken out wherever a server echoed it."""

@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, Final
 
-from postpress_source.api.answers import Page, Place
+from postpress_source.api.answers import Page
 from postpress_source.api.client import PostpressClient, RetrySettings, Traffic
+from postpress_source.api.refusals import Place
 from postpress_source.arguments import Filters, api_instant
 from postpress_source.chats.fields import Chat
 from postpress_source.chats.records import loads

@@ -17,6 +17,7 @@ from postpress_source.errors import (
     PostpressAuthError,
     PostpressContractError,
     PostpressError,
+    PostpressRequestError,
     documented_error,
 )
 from postpress_source.walks.plan import (
@@ -95,6 +96,9 @@ class Reader:
                 error.next_step += " Or name the other accounts in account_id, to go on without."
                 error.args = (str(error),)
             return False
+        unreachable = isinstance(error, PostpressRequestError) and error.status is None
+        if unreachable and not self._client.answered:
+            return False  # no certificate, host or proxy is better for another account
         self._failures += 1
         of_key = isinstance(error, PostpressAuthError)
         if of_key and (documented_error(error.error_type) or not self._client.answered):

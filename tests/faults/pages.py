@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from postpress_source.api.answers import Place
+from postpress_source.api.refusals import Place
 from postpress_source.chats.tables import CHATS
 
 HERE = Place("GET /chats, page 1, account acc_1", "acc_1")

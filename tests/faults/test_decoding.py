@@ -10,8 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from postpress_source.api.answers import Page, UnreadableError, decode_page, error_of
+from postpress_source.api.answers import Page, UnreadableError, decode_page
 from postpress_source.api.pace import Budget, asked_wait
+from postpress_source.api.refusals import error_of
 from postpress_source.chats.tables import CHATS, split_lists, to_batch
 from postpress_source.errors import PostpressContractError, PostpressError
 from postpress_source.walks.plan import Progress, observe

@@ -22,7 +22,7 @@ from postpress_source import (
     PostpressRequestError,
     PostpressUnavailableError,
 )
-from postpress_source.api.answers import Place, error_of
+from postpress_source.api.refusals import Place, error_of
 from postpress_source.errors import DOCUMENTED_ERRORS
 from postpress_source.sandbox import DOCUMENTED, Fault
 from tests.faults.conftest import KEY, MIDDLE, Inbox
@@ -181,6 +181,7 @@ NEVER_ENDING: dict[str, Answer] = {
     "status line": lambda request: drip(b"H"),
     "headers": lambda request: itertools.chain([HEAD], drip(b"x")),
     "continue": lambda request: drip(b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "early hints": lambda request: drip(b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n"),
     "body": lambda request: itertools.chain([HEAD + b"\r\n"], drip(b" ")),
     "chunk size": lambda request: itertools.chain(
         [HEAD + b"transfer-encoding: chunked\r\n\r\n"], drip(b"0")

@@ -18,8 +18,8 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 import pyarrow as pa
 
-from postpress_source.api.answers import Place
 from postpress_source.api.client import PostpressClient, RetrySettings, _Answer
+from postpress_source.api.refusals import Place
 from postpress_source.arguments import Filters, Window, check_filters
 from postpress_source.chats.tables import in_window
 from postpress_source.errors import PostpressUnavailableError

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from datetime import datetime
 from typing import Final, Protocol
@@ -27,6 +26,7 @@ from postpress_source.walks.plan import (
     remember_failure,
 )
 from postpress_source.walks.reader import MOST_LEFT_OUT, Reader
+from postpress_source.walks.side_by_side import run_side_by_side
 from postpress_source.walks.spool import Spool
 from postpress_source.walks.walk import Walk
 from postpress_source.walks.watermark import ALL_VISIBLE, Memory
@@ -100,20 +100,12 @@ class Reading:
 
     def _run_all(self, walks: Sequence[Walk]) -> None:
         """Run walks side by side; the first error that isn't one account's own ends them all."""
-        if len(walks) == 1:
-            self._reader.run(walks[0])
-        if len(walks) < 2:
-            return
-        pool = ThreadPoolExecutor(min(self._parallel, len(walks)), "postpress-walk")
-        try:
-            for future in as_completed([pool.submit(self._reader.run, walk) for walk in walks]):
-                future.result()
+
+        def on_end() -> None:
+            if len(walks) > 1:
                 self._on_walk(len(walks))
-        except BaseException:
-            self._stop()
-            raise
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+
+        run_side_by_side(self._reader.run, walks, self._parallel, self._stop, on_end)
 
     # --- what is gone ----------------------------------------------------------------------------
 

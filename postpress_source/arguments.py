@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
+import urllib3
 
 from postpress_source.api.transport import ApiKey
 from postpress_source.chats.fields import Chat
@@ -30,6 +31,7 @@ PROVIDERS: Final = (
 )
 MAX_LIMIT: Final = 250
 MAX_PARALLEL: Final = 64
+_PLACEHOLDERS: Final = ("replace_me", "...", "\N{HORIZONTAL ELLIPSIS}", "<", "your_", "your-")
 _MS: Final = timedelta(milliseconds=1)
 
 
@@ -208,11 +210,17 @@ def check_flag(argument: str, value: Any) -> bool:
 def check_base_url(base_url: Any, *, allow_plain_http: bool) -> str:
     """The base URL without a trailing slash; plain http only to loopback, unless insisted on."""
     allowed = "an https URL without user, query or fragment, such as https://api.postpress.ai/v1"
+    if isinstance(base_url, str) and "://" not in base_url:  # not shown: a password may be in it
+        raise PostpressArgumentError(
+            "base_url has no scheme: it doesn't begin with https://",
+            next_step=f"base_url must be {allowed}.",
+        )
     try:
         parts = urlsplit(base_url.strip())
-        whole = bool(parts.hostname) and parts.port != 0
-    except (ValueError, AttributeError):
-        raise _refused("base_url", base_url, allowed) from None
+        host = urllib3.util.parse_url(base_url.strip()).host
+        whole = bool(host) and parts.port != 0 and len(base_url.split()) == 1
+    except (urllib3.exceptions.HTTPError, ValueError, AttributeError):
+        raise _refused("base_url", "...", allowed) from None
     extra = parts.query or parts.fragment or parts.username or parts.password
     if not whole or extra or parts.scheme not in ("https", "http"):
         raise _refused("base_url", parts.scheme + "://...", allowed)
@@ -229,12 +237,17 @@ def check_base_url(base_url: Any, *, allow_plain_http: bool) -> str:
 def check_api_key(api_key: Any) -> ApiKey:
     """The key, without surrounding white space; it must be able to stand in a header."""
     key = api_key.strip() if isinstance(api_key, str) else ""
+    where = "SOURCES__POSTPRESS__API_KEY, or [sources.postpress] api_key in .dlt/secrets.toml"
+    if any(sign in key.lower() for sign in _PLACEHOLDERS):
+        raise PostpressArgumentError(
+            "api_key is the placeholder of an example, not a key",
+            next_step=f"Put the key of your PostPress dashboard in its place: {where}.",
+        )
     if not key or not key.isascii() or not key.isprintable() or " " in key:
         raise PostpressArgumentError(
             "api_key must be the key of your PostPress dashboard, one word of printable ASCII; it "
             + ("has other characters" if key else "is empty"),
-            next_step="Set SOURCES__POSTPRESS__API_KEY, or [sources.postpress] api_key in "
-            ".dlt/secrets.toml.",
+            next_step=f"Set {where}.",
         )
     return ApiKey(key)
 

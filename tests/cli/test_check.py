@@ -9,6 +9,8 @@ import pytest
 
 from postpress_source.sandbox import Fault, RateLimit, Sandbox, generate_world, serve
 from tests.cli.conftest import Desk, assert_plain
+from tests.faults.asking import Authority
+from tests.faults.hostile import always, hostile, http
 
 
 @pytest.fixture
@@ -101,6 +103,52 @@ def test_a_base_url_that_is_something_else(desk: Desk, served: Sandbox) -> None:
     assert ended.code == 1
     assert "base_url" in ended.out
     assert_plain(ended.text)
+
+
+def at(url: str, **environment: str) -> dict[str, str]:
+    return {"SOURCES__POSTPRESS__BASE_URL": url, **environment}
+
+
+HTTPS = "https://api.postpress.test/v1"
+ON_THE_WAY: dict[str, tuple[dict[str, str], str]] = {
+    "an unknown host": (at("https://api.postpress.invalid/v1"), "Check base_url"),
+    "a CA file that isn't there": (
+        at(HTTPS, REQUESTS_CA_BUNDLE="/no/such.pem"),
+        "/no/such.pem, which REQUESTS_CA_BUNDLE names, isn't there",
+    ),
+    "a certificate of nobody's": (at("https://localhost:{tls}/v1"), "certificate"),
+    "a proxy's 407": (at(HTTPS, HTTPS_PROXY="http://127.0.0.1:{asking}"), "HTTP 407"),
+    "a proxy's 403": (at(HTTPS, HTTPS_PROXY="http://127.0.0.1:{refusing}"), "HTTP 403"),
+}
+
+
+@pytest.mark.parametrize(("environment", "said"), ON_THE_WAY.values(), ids=ON_THE_WAY)
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_what_stands_in_the_way_is_for_you_to_mend(
+    command: str, environment: dict[str, str], said: str, desk: Desk
+) -> None:
+    with (
+        hostile(always(b""), Authority(desk.folder).shows()) as tls,
+        hostile(always(http(b"", "407 No"))) as asking,
+        hostile(always(http(b"", "403 No"))) as refusing,
+    ):
+        ports = {"tls": tls.port, "asking": asking.port, "refusing": refusing.port}
+        desk.environment["SOURCES__POSTPRESS__API_KEY"] = "pp_live_mine"
+        desk.environment |= {name: text.format(**ports) for name, text in environment.items()}
+        ended = desk.run(command)
+        assert tls.connections + asking.connections + refusing.connections <= 1
+    assert ended.code == 1, ended.text
+    assert said in " ".join(ended.text.split())
+    assert_plain(ended.text)
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_settings_that_are_examples_are_refused(command: str, desk: Desk, served: Sandbox) -> None:
+    desk.environment["SOURCES__POSTPRESS__API_KEY"] = "pp_test_replace_me"
+    ended = desk.run(command)
+    assert ended.code == 2
+    assert "placeholder" in ended.text
+    assert served.request_count == 0
 
 
 def test_a_sick_account_beside_a_well_one(desk: Desk, served: Sandbox) -> None:

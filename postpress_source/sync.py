@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -170,9 +170,10 @@ class Sync:
         _advance(timestamp, run_watermark(after.values()))
 
     def _read(self, spool: Spool, walks: list[Walk], table: Table | None) -> list[Walk]:
-        reader = Reader(self._client, spool, _on_page())
+        on_page, on_walk = _tellers()
+        reader = Reader(self._client, spool, on_page)
         stop = self._client.close
-        return Reading(reader, spool, table, self._parallel, stop, _on_walk).run(walks)
+        return Reading(reader, spool, table, self._parallel, stop, on_walk).run(walks)
 
     def plan(
         self,
@@ -286,9 +287,10 @@ def _package() -> Package | None:
     return Package(str(package["load_id"]), created_at.astimezone(UTC), emptied)
 
 
-def _on_page() -> OnPage:
-    """Tells dlt's progress collector of each page; from any thread."""
-    collector = _collector()
+def _tellers() -> tuple[OnPage, Callable[[int], None]]:
+    """Tell dlt's progress collector of each page, from any thread, and of each walk."""
+    # asked for once: dlt resolves the pipeline's settings each time
+    collector: Any = dlt.current.pipeline().collector if _package() else NULL_COLLECTOR
     lock = threading.Lock()
 
     def on_page(chats: int) -> None:
@@ -296,13 +298,7 @@ def _on_page() -> OnPage:
             collector.update("pages read")
             collector.update("chats read", chats)
 
-    return on_page
+    def on_walk(walks: int) -> None:
+        collector.update("accounts walked", total=walks)
 
-
-def _on_walk(walks: int) -> None:
-    _collector().update("accounts walked", total=walks)
-
-
-def _collector() -> Any:
-    """The pipeline's progress collector; none where there is no pipeline."""
-    return dlt.current.pipeline().collector if _package() else NULL_COLLECTOR
+    return on_page, on_walk

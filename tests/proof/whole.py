@@ -20,15 +20,23 @@ KEY: Final = "pp_live_of_the_tests"
 class WholePipeline:
     """A pipeline of its own folder, that reads from one server."""
 
-    def __init__(self, folder: Path, url: str, limit: int = 5, key: str = KEY) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        url: str,
+        limit: int = 5,
+        key: str = KEY,
+        destination: Any = None,
+        dataset: str = "postpress",
+    ) -> None:
         self._url = url
         self._limit = limit
         self._key = key
         self.loaded = False
         self.pipeline = dlt.pipeline(
             "whole",
-            destination=dlt.destinations.duckdb(str(folder / "inbox.duckdb")),
-            dataset_name="postpress",
+            destination=destination or dlt.destinations.duckdb(str(folder / "inbox.duckdb")),
+            dataset_name=dataset,
             pipelines_dir=str(folder / "pipelines"),
         )
 

@@ -152,11 +152,9 @@ def test_what_history_says_is_true(
 @pytest.mark.slow
 @pytest.mark.skipif(not POSTGRES, reason="POSTPRESS_TEST_POSTGRES is not set: `make servers-start`")
 def test_what_history_says_is_true_in_postgresql(tmp_path: Path) -> None:
-    place = {
-        "destination": dlt.destinations.postgres(POSTGRES),
-        "dataset": f"history_{os.getpid()}",
-    }
-    whole = tell(tmp_path, 7, "keyset", **place)
+    destination = dlt.destinations.postgres(POSTGRES or "")
+    dataset = f"history_{os.getpid()}"
+    whole = tell(tmp_path, 7, "keyset", destination=destination, dataset=dataset)
     drop_views(whole.pipeline)
     with whole.pipeline.sql_client() as client:
         client.drop_dataset()
@@ -220,7 +218,7 @@ def test_a_change_has_two_ends_and_a_chat_that_comes_back_two_lives(tmp_path: Pa
         ends = [r["finished_at"] for r in select(whole.pipeline, WALKS)]
         names = select(whole.pipeline, "SELECT * FROM chat_changes ORDER BY until")
         assert [(c["id"], c["field"], c["old"], c["new"]) for c in names] == [
-            ("c05", "name", None, "new"),
+            ("c05", "name", "Jo Doe", "new"),
             ("c05", "name", "new", None),
         ]
         assert [(c["after"], c["until"]) for c in names] == [

@@ -9,13 +9,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import CodeType
 from typing import Any, Final
 
 import pytest
 
 from postpress_source import PostpressError
-from tests.proof import test_complete, test_guarantees, test_kept, test_spool, test_walks
+from tests.proof import (
+    test_complete,
+    test_guarantees,
+    test_history,
+    test_kept,
+    test_spool,
+    test_walks,
+)
 from tests.proof.history import History, steps_of
 from tests.proof.machine import START
 from tests.proof.readings import corpus
@@ -39,6 +48,12 @@ def worlds() -> None:
 def promise(name: str) -> Finder:
     """The story of a row of the guarantees."""
     return partial(test_guarantees.test_the_table_is_right_when_it_was_promised_and_no_sooner, name)
+
+
+def lives() -> None:
+    """The story of a chat that changes, goes and comes back."""
+    with TemporaryDirectory() as folder:
+        test_history.test_a_change_has_two_ends_and_a_chat_that_comes_back_two_lives(Path(folder))
 
 
 @dataclass(frozen=True)
@@ -173,6 +188,9 @@ MUTANTS: Final = (
         "",
         test_kept.test_an_account_that_was_sick_is_read_in_full_when_it_is_well,
     ),
+    # --- history -----------------------------------------------------------------------------
+    Mutant("landing.hand_over:HandOver.gone", "if gone and self._seen_at", "if not gone", lives),
+    Mutant("landing.shape:Shape._scd2", '"destination_scope": self._staged()', '"x": 1', lives),
     # --- I6: live ----------------------------------------------------------------------------
     Mutant("walks.plan:remember", "min(newest, now)", "newest", promise("dated 2099")),
     Mutant(

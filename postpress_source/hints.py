@@ -99,7 +99,7 @@ def _of_incremental(timestamp: dlt.sources.incremental[datetime]) -> Iterator[_R
 def _of_resource(source: DltSource, resource: DltResource) -> Iterator[_Refusal]:
     if resource.has_dynamic_table_name:  # without which dlt takes no other either
         yield "table_name as a function", "Give the table one name."
-    if 0 in (source.max_table_nesting, resource.max_table_nesting):
+    if 0 in (source.max_table_nesting, resource.max_table_nesting) and not _is_flat():
         yield (
             "max_table_nesting=0",
             "Where the arrays land is the destination's matter, see docs/destinations.md. Drop "
@@ -112,6 +112,14 @@ def _of_resource(source: DltSource, resource: DltResource) -> Iterator[_Refusal]
         yield "parent_table_name=...", "Leave it out: chats is a table of its own."
     yield from _of_disposition(table)
     yield from _of_columns(table)
+
+
+def _is_flat() -> bool:
+    """Whether the destination itself asks dlt for no nested tables, as functions do."""
+    from postpress_source.landing.merge import _capabilities  # late: it brings pyarrow
+
+    capabilities = _capabilities()
+    return capabilities is not None and capabilities.max_table_nesting == 0
 
 
 def _of_disposition(table: TTableSchema) -> Iterator[_Refusal]:

@@ -27,6 +27,8 @@ NEEDS_DATASET = pytest.mark.xfail(
     reason="dlt 1.31 gives qualify() an argument that sqlglot 30.22 no longer takes; bounded",
 )
 
+WAITS = pytest.mark.xfail(strict=True, reason="maps get the array tables, too; waits for landing")
+
 # Runs blocks one after another, where some modules aren't there; blocks may use what README's has.
 READER = """
 import json, os, sys
@@ -42,6 +44,7 @@ from postpress_source.sandbox import generate_world, serve
 
 with serve(generate_world(chats=300)) as server:
     os.environ["SOURCES__POSTPRESS__BASE_URL"] = server.url
+    os.environ["SOURCES__SALES__BASE_URL"] = server.url
     names = {}
     exec(first, names)
     with names["pipeline"].sql_client() as client:
@@ -108,6 +111,7 @@ def test_the_reader_of_the_demo_has_no_pandas() -> None:
             id=page.name,
             marks=[
                 *([pytest.mark.slow] if page.parent != ROOT else []),
+                *([WAITS] if page.name == "dlt-recipes.md" else []),
                 *([NEEDS_DATASET] if ".dataset()" in "".join(BLOCKS[page.name]) else []),
             ],
         )
@@ -132,6 +136,7 @@ def test_its_python_runs(page: Path, tmp_path: Path) -> None:
             "PYTHONPATH": str(ROOT),
             "DLT_DATA_DIR": str(tmp_path / "dlt"),
             "SOURCES__POSTPRESS__API_KEY": "pp_live_reader_0123456789",
+            "SOURCES__SALES__API_KEY": "pp_live_of_sales_0123456789",
         },
         capture_output=True,
         text=True,

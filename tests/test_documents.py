@@ -45,7 +45,7 @@ from postpress_source.sandbox import generate_world, serve
 with serve(generate_world(chats=300)) as server:
     os.environ["SOURCES__POSTPRESS__BASE_URL"] = server.url
     os.environ["SOURCES__SALES__BASE_URL"] = server.url
-    names = {}
+    names = {"__name__": "__main__"}
     exec(first, names)
     with names["pipeline"].sql_client() as client:
         assert client.execute_sql("SELECT count(*) FROM chats") == [(300,)]

@@ -137,7 +137,7 @@ def postpress_source(
     @checked
     def chats(
         # primary_key=(): rows are deduplicated before dlt sees them
-        timestamp: dlt.sources.incremental[datetime] = dlt.sources.incremental(  # noqa: B008 - how dlt finds it
+        timestamp: dlt.sources.incremental[datetime] = dlt.sources.incremental[datetime](  # noqa: B008 - how dlt finds it
             "timestamp", on_cursor_value_missing="include", primary_key=()
         ),
     ) -> Iterator[Any]:

@@ -170,6 +170,18 @@ def test_an_end_without_a_start_is_refused_by_dlt(sandbox: Sandbox, pipeline: dl
     assert not sandbox.requests
 
 
+def test_a_schedulers_interval_is_taken_where_the_user_allows_it(
+    world: World, sandbox: Sandbox, pipeline: dlt.Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = instants(world)
+    monkeypatch.setenv("DLT_INTERVAL_START", known[40].isoformat())
+    monkeypatch.setenv("DLT_INTERVAL_END", known[80].isoformat())
+    scheduled = source(sandbox)
+    scheduled.chats.incremental.allow_external_schedulers = True
+    pipeline.run(scheduled)
+    assert landed_instants(pipeline) == known[40:80]
+
+
 @pytest.mark.xfail(
     strict=True, reason="a bound resource has lost its table variants; waits for landing"
 )

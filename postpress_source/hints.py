@@ -116,7 +116,7 @@ def _of_resource(source: DltSource, resource: DltResource) -> Iterator[_Refusal]
 
 def _is_flat() -> bool:
     """Whether the destination itself asks dlt for no nested tables, as functions do."""
-    from postpress_source.landing.merge import _capabilities  # late: it brings pyarrow
+    from postpress_source.landing.shape import _capabilities  # late: it brings pyarrow
 
     capabilities = _capabilities()
     return capabilities is not None and capabilities.max_table_nesting == 0

@@ -18,6 +18,7 @@ from dlt.extract import DltResource, DltSource
 
 from postpress_source.chats.columns import CHATS
 from postpress_source.errors import PostpressArgumentError
+from postpress_source.landing.destination import capabilities_of_destination
 
 KEY: Final = "id"
 STRATEGIES: Final = ("cdc", "delete-insert", "upsert")
@@ -116,9 +117,7 @@ def _of_resource(source: DltSource, resource: DltResource) -> Iterator[_Refusal]
 
 def _is_flat() -> bool:
     """Whether the destination itself asks dlt for no nested tables, as functions do."""
-    from postpress_source.landing.shape import _capabilities  # late: it brings pyarrow
-
-    capabilities = _capabilities()
+    capabilities = capabilities_of_destination()
     return capabilities is not None and capabilities.max_table_nesting == 0
 
 

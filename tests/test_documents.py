@@ -27,8 +27,6 @@ NEEDS_DATASET = pytest.mark.xfail(
     reason="dlt 1.31 gives qualify() an argument that sqlglot 30.22 no longer takes; bounded",
 )
 
-WAITS = pytest.mark.xfail(strict=True, reason="maps get the array tables, too; waits for landing")
-
 # Runs blocks one after another, where some modules aren't there; blocks may use what README's has.
 READER = """
 import json, os, sys
@@ -111,7 +109,6 @@ def test_the_reader_of_the_demo_has_no_pandas() -> None:
             id=page.name,
             marks=[
                 *([pytest.mark.slow] if page.parent != ROOT else []),
-                *([WAITS] if page.name == "dlt-recipes.md" else []),
                 *([NEEDS_DATASET] if ".dataset()" in "".join(BLOCKS[page.name]) else []),
             ],
         )

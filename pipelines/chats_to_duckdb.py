@@ -37,19 +37,20 @@ def main() -> None:
 
 def report(pipeline: dlt.Pipeline, file: str) -> None:
     """Print the run's walks, and what the tables hold now."""
-    walks = pipeline.dataset().query(
-        "SELECT coalesce(account_id, 'all visible'), kind, chats_read, requests, complete"
-        " FROM chat_walks WHERE _dlt_load_id = (SELECT max(_dlt_load_id) FROM chat_walks)"
-    )
-    for account, kind, chats, requests, complete in walks.fetchall():
+    with pipeline.sql_client() as client:
+        walks = client.execute_sql(
+            "SELECT coalesce(account_id, 'all visible'), kind, chats_read, requests, complete"
+            " FROM chat_walks WHERE _dlt_load_id = (SELECT max(_dlt_load_id) FROM chat_walks)"
+        )
+        unread = client.execute_sql(
+            "SELECT account_type, count(*), count(*) FILTER (unread_count <> 0) FROM chats"
+            " GROUP BY ALL ORDER BY 2 DESC"
+        )
+    for account, kind, chats, requests, complete in walks or ():
         done = "complete" if complete else "SKIPPED, see chat_walks.next_step"
         print(f"{account}: {kind} walk, {chats:,} chats read in {requests} requests, {done}")
-    unread = pipeline.dataset().query(
-        "SELECT account_type, count(*), count(*) FILTER (unread_count <> 0) FROM chats"
-        " GROUP BY ALL ORDER BY 2 DESC"
-    )
     print(f"\n{'provider':<12}{'chats':>8}{'unread':>8}")
-    for provider, chats, waiting in unread.fetchall():
+    for provider, chats, waiting in unread or ():
         print(f"{provider:<12}{chats:>8,}{waiting:>8,}")
     print(f"\nThe file: {file}, schema {pipeline.dataset_name}. Look around:")
     look = f"duckdb.connect('{file}').sql('FROM {pipeline.dataset_name}.chats').show()"

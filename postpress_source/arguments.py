@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit
@@ -33,6 +33,7 @@ MAX_LIMIT: Final = 250
 MAX_PARALLEL: Final = 64
 _PLACEHOLDERS: Final = ("replace_me", "...", "\N{HORIZONTAL ELLIPSIS}", "<", "your_", "your-")
 _MS: Final = timedelta(milliseconds=1)
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +114,16 @@ class Window:
 
     @classmethod
     def of(cls, timestamp: dlt.sources.incremental[datetime]) -> Window:
-        """The incremental's `initial_value` and `end_value`."""
-        if timestamp.last_value_func is not max:
-            raise PostpressArgumentError("incremental(last_value_func=...) must be max")
+        """The incremental's `initial_value` and `end_value`.
+
+        A bound on the other side than usual (`range_start="open"`, `range_end="closed"`) is moved
+        by the smallest step that a timestamp can take.
+        """
         start, end = (
-            None if value is None else check_instant(name, value)
-            for name, value in (
-                ("initial_value", timestamp.initial_value),
-                ("end_value", timestamp.end_value),
+            None if value is None else check_instant(name, value) + (moved * timedelta.resolution)
+            for name, value, moved in (
+                ("initial_value", timestamp.initial_value, timestamp.range_start == "open"),
+                ("end_value", timestamp.end_value, timestamp.range_end == "closed"),
             )
         )
         if start is not None and end is not None and start >= end:
@@ -168,17 +171,20 @@ def api_instant(instant: datetime) -> str:
 
 
 def check_instant(argument: str, value: Any) -> datetime:
-    """An aware UTC datetime of an aware datetime or an ISO 8601 text (without a zone: UTC)."""
-    allowed = "an aware datetime or an ISO 8601 text such as 2026-05-17T09:42:11.000Z"
+    """An aware UTC datetime of a date (its midnight), a datetime, or either as an ISO 8601 text.
+
+    What names no zone is UTC.
+    """
+    allowed = "a date, a datetime, or an ISO 8601 text such as 2026-05-17T09:42:11.000Z"
     try:
         instant = datetime.fromisoformat(value.strip()) if isinstance(value, str) else value
-        if isinstance(value, str) and instant.tzinfo is None:
+        if not isinstance(instant, datetime):
+            instant = datetime.combine(instant, time.min)
+        if instant.tzinfo is None:
             instant = instant.replace(tzinfo=UTC)
-        if instant.tzinfo is not None:
-            return datetime.fromtimestamp(0, UTC) + (instant - datetime.fromtimestamp(0, UTC))
-    except (ValueError, AttributeError, TypeError, OverflowError):
-        pass
-    raise _refused(argument, value, allowed)
+        return _EPOCH + (instant - _EPOCH)  # a plain one, whatever subclass came
+    except (ValueError, TypeError, OverflowError):
+        raise _refused(argument, value, allowed) from None
 
 
 def _bound(argument: str, value: Any) -> datetime | None:
@@ -228,8 +234,8 @@ def check_base_url(base_url: Any, *, allow_plain_http: bool) -> str:
         raise _refused(
             "base_url",
             base_url,
-            "https; plain http, which would send the key unencrypted, only to loopback. "
-            "To insist, set SOURCES__POSTPRESS__ALLOW_PLAIN_HTTP=true",
+            "https; plain http, which would send the key unencrypted, only to loopback. To "
+            "insist, set allow_plain_http beside it, as in SOURCES__POSTPRESS__ALLOW_PLAIN_HTTP",
         )
     return str(base_url.strip().rstrip("/"))
 
@@ -262,8 +268,8 @@ def check_parallel_accounts(value: Any) -> int:
 def _account_ids(value: Any) -> tuple[str, ...]:
     if value is None:
         return ()
-    allowed = "an account id, several separated by commas, or a sequence of them; none empty"
-    parts: Iterable[Any] = [value] if isinstance(value, str) else value
+    allowed = "an account id, several separated by commas, or a list of them; none empty"
+    parts: Iterable[Any] = _list_of(value) if isinstance(value, str) else value
     if not isinstance(parts, Sequence | set | frozenset) or not parts:
         raise _refused("account_id", value, allowed)
     ids: dict[str, None] = {}
@@ -273,6 +279,16 @@ def _account_ids(value: Any) -> tuple[str, ...]:
                 raise _refused("account_id", value, allowed)
             ids[account_id.strip()] = None
     return tuple(ids)
+
+
+def _list_of(text: str) -> Any:
+    """The list that a text is in JSON, as in an environment variable; else the text alone."""
+    if not text.strip().startswith("["):
+        return [text]
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return None
 
 
 def _is_loopback(host: str) -> bool:

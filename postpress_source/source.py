@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 import dlt
@@ -26,6 +26,7 @@ from postpress_source.arguments import (
     scope_key,
 )
 from postpress_source.chats.columns import CHATS
+from postpress_source.hints import check_hints, checked
 from postpress_source.tested import warn_of_untested_dlt
 
 DEFAULT_BASE_URL: Final = "https://api.postpress.ai/v1"
@@ -61,7 +62,7 @@ class PostpressArguments(BaseConfiguration):
 
 @configspec
 class PostpressSettings(BaseConfiguration):
-    """Settings of `[sources.postpress]` that aren't arguments.
+    """Settings beside the arguments, in `[sources.postpress]`, or in a clone's own section.
 
     Attributes:
         parallel_accounts: How many accounts are walked at once, at most.
@@ -79,8 +80,8 @@ def postpress_source(
     account_id: str | Sequence[str] | None = None,
     account_type: str | None = None,
     unread: bool | None = None,
-    before: datetime | str | None = None,
-    after: datetime | str | None = None,
+    before: date | str | None = None,
+    after: date | str | None = None,
     limit: int = MAX_LIMIT,
     lookback: timedelta | str = timedelta(hours=1),
     full_walk_every: timedelta | str = timedelta(days=1),
@@ -105,8 +106,8 @@ def postpress_source(
             several at once. None: all visible ones together.
         account_type: One of WHATSAPP, LINKEDIN, SLACK, TWITTER, MESSENGER, INSTAGRAM, TELEGRAM.
         unread: Only unread, or only read chats; None: both.
-        before: Passed to the API, exclusive; aware datetime or ISO 8601.
-        after: Passed to the API, exclusive; aware datetime or ISO 8601.
+        before: Passed to the API, exclusive; a date, datetime or ISO 8601, UTC where no zone is.
+        after: Passed to the API, exclusive; likewise.
         limit: Chats a page, 1 to 250.
         lookback: How far behind the watermark a head walk reads again.
         full_walk_every: A full walk is due when the last one is older; 0: every run.
@@ -116,7 +117,7 @@ def postpress_source(
     Raises:
         PostpressArgumentError: An argument is wrong; it is named, with what is allowed.
     """
-    settings = resolve_configuration(PostpressSettings(), sections=("sources", "postpress"))
+    settings = resolve_configuration(PostpressSettings())  # in the section that dlt is in
     key = api_key = check_api_key(api_key)
     url = check_base_url(base_url, allow_plain_http=settings.allow_plain_http)
     parallel = check_parallel_accounts(settings.parallel_accounts)
@@ -133,9 +134,10 @@ def postpress_source(
     kept = check_duration("history_keep", history_keep) if check_flag("history", history) else None
 
     @dlt.resource(name="chats", write_disposition="merge", primary_key="id", columns=CHATS)
+    @checked
     def chats(
         # primary_key=(): rows are deduplicated before dlt sees them
-        timestamp: dlt.sources.incremental[datetime] = dlt.sources.incremental(  # noqa: B008 - how dlt finds it
+        timestamp: dlt.sources.incremental[datetime] = dlt.sources.incremental[datetime](  # noqa: B008 - how dlt finds it
             "timestamp", on_cursor_value_missing="include", primary_key=()
         ),
     ) -> Iterator[Any]:
@@ -143,6 +145,7 @@ def postpress_source(
         # here, since pyarrow comes with it, which nobody needs who only builds the source
         from postpress_source.sync import Sync
 
+        check_hints(dlt.current.source(), dlt.current.resource())
         warn_of_untested_dlt()
         if key.startswith("pp_test_"):
             logger.warning("The API key is a test key (pp_test_): this is sandboxed traffic.")

@@ -35,7 +35,8 @@ def summarize(pipeline: Pipeline, load_ids: Iterable[str]) -> dict[str, Any]:
     """What the ledger says of these loads, in one, in values that JSON knows."""
     wanted = ", ".join(f"'{load_id}'" for load_id in load_ids)
     ledger = f"SELECT {', '.join(_WALKS)} FROM chat_walks WHERE _dlt_load_id IN ({wanted})"  # noqa: S608
-    rows = pipeline.dataset()(ledger).fetchall()
+    with pipeline.sql_client() as client:
+        rows = client.execute_sql(ledger) or ()
     walks = [dict(zip(_WALKS, row, strict=True)) for row in rows]
     watermarks = [walk["watermark_after"] for walk in walks]
     known = bool(walks) and None not in watermarks

@@ -135,18 +135,18 @@ def _accounts(pipeline: dlt.Pipeline, walks: Sequence[Walk], now: datetime) -> l
 
 
 def _newest_activities(pipeline: dlt.Pipeline) -> dict[str | None, list[datetime]]:
-    moments = 'SELECT DISTINCT account_id, id, "timestamp" AS at FROM chats'
-    place = "ROW_NUMBER() OVER (PARTITION BY account_id ORDER BY at DESC)"
-    ranked = f"SELECT account_id, at, {place} AS place FROM ({moments}) AS moments"  # noqa: S608 - our own text
+    moments = 'SELECT DISTINCT account_id, id, "timestamp" AS moment FROM chats'
+    place = "ROW_NUMBER() OVER (PARTITION BY account_id ORDER BY moment DESC)"
+    ranked = f"SELECT account_id, moment, {place} AS place FROM ({moments}) AS moments"  # noqa: S608 - our own text
     rows = warehouse.query(
         pipeline,
-        {"account_id": "account_id", "at": "at"},
-        f"FROM ({ranked} WHERE at IS NOT NULL) AS ranked WHERE place <= {RECENT_CHATS}"
-        " ORDER BY account_id, at DESC",
+        {"account_id": "account_id", "moment": "moment"},
+        f"FROM ({ranked} WHERE moment IS NOT NULL) AS ranked WHERE place <= {RECENT_CHATS}"
+        " ORDER BY account_id, moment DESC",
     )
     newest: dict[str | None, list[datetime]] = defaultdict(list)
     for row in rows:
-        newest[row["account_id"]].append(row["at"])
+        newest[row["account_id"]].append(row["moment"])
     return newest
 
 

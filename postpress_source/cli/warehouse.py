@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import dlt
+import sqlglot
 from dlt.common.configuration import inject_section, resolve_configuration
 from dlt.common.configuration.specs.config_section_context import ConfigSectionContext
 from dlt.common.destination import Destination
@@ -17,6 +18,7 @@ from dlt.common.runtime.collector import NULL_COLLECTOR
 from dlt.common.runtime.collector_base import Collector
 from dlt.common.runtime.run_context import active
 from dlt.common.storages import WithLocalFiles
+from dlt.destinations.sql_client import SqlClientBase
 
 from postpress_source.arguments import (
     Filters,
@@ -117,8 +119,23 @@ def query(pipeline: dlt.Pipeline, columns: Mapping[str, str], tail: str) -> list
     The SQL is DuckDB's and is translated for other destinations. Instants come back in UTC.
     """
     select = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
-    rows = pipeline.dataset()(f"SELECT {select} {tail}", query_dialect="duckdb").fetchall()
+    # not by pipeline.dataset(), which fails with sqlglot 30.22 and later (dlt 1.31)
+    with (
+        pipeline.sql_client() as client,
+        client.execute_query(_translate(f"SELECT {select} {tail}", client)) as cursor,
+    ):
+        rows = cursor.fetchall()
     return [dict(zip(columns, map(_utc, row), strict=True)) for row in rows]
+
+
+def _translate(sql: str, client: SqlClientBase[Any]) -> str:
+    """DuckDB's SQL in the destination's words, its tables looked for in the dataset."""
+    dialect = client.capabilities.sqlglot_dialect
+    statement = sqlglot.parse_one(sql, read="duckdb")
+    for table in list(statement.find_all(sqlglot.exp.Table)):
+        name = client.make_qualified_table_name(table.name)
+        table.replace(sqlglot.exp.to_table(name, dialect=dialect))
+    return statement.sql(dialect=dialect)
 
 
 def _utc(value: Any) -> Any:

@@ -97,7 +97,6 @@ def array_table(field: Field) -> dict[str, TColumnSchema]:
             "The chat, chats.id.",
             nullable=False,
             parent_key=True,
-            root_key=True,
         ),
         "value": _column("text", f"One element. {field.meaning}"),
         "_dlt_list_idx": _column("bigint", "Place of the element, from 0.", nullable=False),

@@ -81,6 +81,7 @@ class HandOver:
         self._known_below = known_below
         self._pipe = cast(Pipe, get_current_pipe())
         self._asked: pa.Array = pa.array([], TEXT)
+        self._begun = False
         self._open = 0
         self._done = False
         self._other_ids = False
@@ -93,13 +94,14 @@ class HandOver:
         """The items to yield for tables of chats with their lists; nothing for no tables."""
         steps = self._pipe.steps
         for number, step in enumerate(steps):
-            if isinstance(step, ItemTransform) and not isinstance(step, ForkPipe):
+            if isinstance(step, ItemTransform):
                 steps[number] = self._counting(step)
         steps.append(self._land)
         for table in tables:
             self._asked = table["id"].combine_chunks()
+            self._begun = False
             yield table
-            while self._open:  # a step that yields has more to give
+            while self._open or not self._begun:  # dlt may take its time, and steps may yield more
                 yield None
         if self._shape.is_new and not self.rows:
             yield from map(self._past_steps, self._stage(CHATS.empty_table()))
@@ -142,6 +144,7 @@ class HandOver:
         """A step of the pipe, of which it is known when it has given all that it gives."""
 
         def counted(item: Any, meta: Any = None) -> Any:
+            self._begun = True
             try:
                 result = step(item, meta)
             except (TypeError, AttributeError) as error:
@@ -165,6 +168,7 @@ class HandOver:
 
     def _land(self, item: Any, meta: Any = None) -> Any:
         """The last step: what has come through the user's own."""
+        self._begun = True
         if isinstance(meta, TableNameMeta):
             return item  # a table of the user's own
         if self._done:
@@ -209,8 +213,7 @@ class HandOver:
             return
         for part, rows in parts.items():
             name = names.chats if part == "chats" else names.arrays[part]
-            # the first one even if empty: the merge looks for what is no longer there
-            if rows.num_rows or first:
+            if rows.num_rows or (first and self._shape.is_new):
                 self.rows[name] += rows.num_rows
                 self._shape.choose_files(name, empty=not rows.num_rows)
                 yield rows if part == "chats" else dlt.mark.with_table_name(rows, name)

@@ -73,7 +73,9 @@ def look_for_last_load(state: dict[str, Any], table: Table, shape: Shape) -> Sta
     extracted = pipeline.list_extracted_load_packages()
     pending = {*extracted, *pipeline.list_normalized_load_packages()}
     due = [load_id for load_id in loads if load_id not in pending]
-    if any(_has_failed_jobs(pipeline, load_id) for load_id in due):
+    # the name that a run is given for its load is the pipeline's only afterwards
+    elsewhere = bool(due) and state.get("dataset", pipeline.dataset_name) != pipeline.dataset_name
+    if elsewhere or any(_has_failed_jobs(pipeline, load_id) for load_id in due):
         standing: Standing | None = Standing(lost=True, dropped=(shape.names.chats,))
     else:
         everything = not due or state.get("appended") in due
@@ -105,6 +107,7 @@ def remember_load(state: dict[str, Any], load_id: str, *, appended: bool) -> Non
     """
     loads = state.setdefault("loads", [])
     loads[:] = [*loads[1 - _MOST_LOADS :], load_id]
+    state["dataset"] = dlt.current.pipeline().dataset_name
     if appended:
         state["appended"] = load_id
 

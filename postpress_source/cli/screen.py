@@ -51,6 +51,11 @@ class Screen:
                 )
                 _print(self.out, Text("  " + " \\\n    ".join(parts)), soft_wrap=True)
 
+    def verbatim(self, line: str) -> None:
+        """A line to copy that can't be broken."""
+        if not self.as_json:
+            _print(self.out, Text(printable(line)), soft_wrap=True)
+
     def note(self, line: str, style: str = "dim") -> None:
         """A line beside the result: progress, a warning."""
         _print(self.err, *_wrapped(line, style, self.err.width))

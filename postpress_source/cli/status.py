@@ -14,7 +14,7 @@ from postpress_source.cli import warehouse
 from postpress_source.cli.choice import Choice
 from postpress_source.cli.failures import CommandError, ExitCode, Failure
 from postpress_source.cli.screen import Screen, instant, span
-from postpress_source.cli.walks import Walk, read_walks, show_skipped, show_walks
+from postpress_source.cli.walks import Walk, read_walks, show_empty, show_skipped, show_walks
 
 RECENT_CHATS: Final = 100
 LEAST_CHATS: Final = 10
@@ -29,7 +29,8 @@ def status(choice: Choice, screen: Screen) -> ExitCode:
     if not warehouse.restore(pipeline):
         raise CommandError(_nothing_loaded(choice, pipeline))
     walks = read_walks(pipeline)
-    skipped = [walk for walk in last_walks(walks) if not walk["complete"]]
+    latest = last_walks(walks)
+    skipped = [walk for walk in latest if not walk["complete"]]
     now = datetime.now(UTC)
     document: dict[str, Any] = {
         "ok": not skipped,
@@ -43,6 +44,7 @@ def status(choice: Choice, screen: Screen) -> ExitCode:
         "rows": _row_counts(pipeline),
         "accounts": _accounts(pipeline, walks, now),
         "skipped": skipped,
+        "empty": [walk for walk in latest if walk["complete"] and walk["next_step"]],
         "walks": walks[:_SHOWN_WALKS],
     }
     screen.document(document)
@@ -189,6 +191,7 @@ def _show(document: dict[str, Any], screen: Screen, now: datetime) -> None:
     screen.say("", "Last walks, newest first:", style="bold")
     complete = (walk for walk in document["walks"] if walk["complete"])
     show_walks(screen, complete, with_start=True)
+    show_empty(screen, document["empty"])
     show_skipped(screen, document["skipped"])
     for account in document["accounts"]:
         if account["green_but_dead"]:

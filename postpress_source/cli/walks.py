@@ -54,6 +54,13 @@ def show_walks(screen: Screen, walks: Iterable[Walk], *, with_start: bool = Fals
         screen.table(list(columns), rows)
 
 
+def show_empty(screen: Screen, walks: Iterable[Walk]) -> None:
+    """A warning of each account that is read without an error and lists nothing."""
+    for walk in walks:
+        if walk["complete"] and walk["account_id"] and walk["next_step"]:
+            screen.say(f"! Account {walk['account_id']}: {walk['next_step']}", style="yellow")
+
+
 def show_skipped(screen: Screen, walks: Iterable[Walk]) -> None:
     """What to do about each account that couldn't be read."""
     for walk in walks:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import platform
-from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
-from postpress_source.cli.choice import Choice
 from postpress_source.cli.command import command
 from postpress_source.cli.options import (
     AccountIds,
@@ -20,13 +18,15 @@ from postpress_source.cli.options import (
     OfSandbox,
     Since,
     Unread,
+    chosen,
     examples,
 )
+from postpress_source.cli.people import PEOPLE
 from postpress_source.cli.streams import use_sturdy_streams
 
 EXIT_CODES = """\
 Exit codes: 0 ok, 1 something to mend, 2 wrong usage, 3 try again later,
-130 interrupted, 143 terminated.
+4 over a limit that was given, 130 interrupted, 143 terminated.
 """
 
 app = typer.Typer(
@@ -69,7 +69,7 @@ def check(
     with command(as_json) as screen:
         from postpress_source.cli.check import check
 
-        choice = _choice(accounts=accounts, account_type=account_type)
+        choice = chosen(accounts=accounts, account_type=account_type)
         screen.exit_code = check(choice, screen)
 
 
@@ -90,7 +90,7 @@ def plan(
     with command(as_json) as screen:
         from postpress_source.cli.plan import plan
 
-        choice = _choice(
+        choice = chosen(
             destination, dataset, sandbox, accounts, account_type, full, unread=unread, since=since
         )
         screen.exit_code = plan(choice, screen)
@@ -119,25 +119,10 @@ def run(
     with command(as_json) as screen:
         from postpress_source.cli.run import run
 
-        choice = _choice(
+        choice = chosen(
             destination, dataset, sandbox, accounts, account_type, full, unread=unread, since=since
         )
         screen.exit_code = run(choice, screen)
-
-
-@app.command(epilog=examples("postpress status --sandbox", "postpress status --json"))
-def status(
-    *,
-    destination: Destination = "duckdb",
-    dataset: Dataset = "postpress",
-    sandbox: OfSandbox = False,
-    as_json: AsJson = False,
-) -> None:
-    """Show what is loaded, how fresh it is, how the last walks went."""
-    with command(as_json) as screen:
-        from postpress_source.cli.status import status
-
-        screen.exit_code = status(_choice(destination, dataset, sandbox), screen)
 
 
 @app.command(
@@ -157,7 +142,7 @@ def open_file(
     with command(as_json) as screen:
         from postpress_source.cli.open import open_file
 
-        choice = _choice("duckdb", dataset, sandbox)
+        choice = chosen("duckdb", dataset, sandbox)
         screen.exit_code = open_file(choice, screen, ui=ui, only_print=only_print)
 
 
@@ -188,37 +173,11 @@ def sandbox(
             served.serve(chats, accounts, seed, port, speed, behind, screen)
 
 
+for _person, _examples in PEOPLE.items():
+    app.command(epilog=examples(*_examples))(_person)
+
+
 def run_app() -> None:
     """Parse the arguments, run the command, end the process with the exit code."""
     use_sturdy_streams()
     app(prog_name="postpress")
-
-
-def _choice(
-    destination: str = "duckdb",
-    dataset: str = "postpress",
-    sandbox: bool = False,
-    accounts: list[str] | None = None,
-    account_type: str | None = None,
-    full: bool = False,
-    *,
-    unread: bool = False,
-    since: str | None = None,
-) -> Choice:
-    """What was chosen, names in any case.
-
-    Raises:
-        CommandError: A provider or a moment is none.
-    """
-    from postpress_source.cli import guess, times
-
-    return Choice(
-        destination if destination == "duckdb" else guess.destination(destination),
-        dataset,
-        sandbox,
-        tuple(accounts) if accounts else None,
-        guess.provider(account_type),
-        full,
-        unread or None,
-        None if since is None else times.since("--since", since, datetime.now(UTC)),
-    )

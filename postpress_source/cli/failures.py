@@ -14,6 +14,7 @@ class ExitCode(IntEnum):
     MEND = 1
     USAGE = 2
     LATER = 3
+    LIMIT = 4
     INTERRUPTED = 130
     TERMINATED = 143
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import dlt
@@ -16,10 +17,14 @@ from postpress_source.cli import warehouse
 from postpress_source.cli.causes import failure_of
 from postpress_source.cli.choice import Choice
 from postpress_source.cli.failures import CommandError, ExitCode, Failure
+from postpress_source.cli.overview import overview_of
 from postpress_source.cli.progress import Progress, Watching
+from postpress_source.cli.report import default_path, write_page
 from postpress_source.cli.screen import Screen, in_shell, instant, span
+from postpress_source.cli.sla import read_sla
 from postpress_source.cli.walks import show_empty, show_skipped, show_walks, walks_of_loads
 from postpress_source.source import postpress_source
+from postpress_source.views.names import account_names
 
 TABLES = ("chats", "chats__folder", "chats__disabled_features")
 
@@ -34,9 +39,25 @@ def run(choice: Choice, screen: Screen) -> ExitCode:
     with Watching(progress, screen), _source_of(choice, pipeline) as (source, options):
         loads = _load(choice, pipeline, source, options)
     summary = _summary(pipeline, loads, time.monotonic() - started)
-    screen.document(summary)
+    page = _page(choice, pipeline, screen) if choice.sandbox else None
+    screen.document(summary | ({"report": str(page)} if page else {}))
     _show(summary, choice, screen)
+    if page:
+        screen.link("The inbox as a page: ", page)
     return ExitCode(summary["exit_code"])
+
+
+def _page(choice: Choice, pipeline: dlt.Pipeline, screen: Screen) -> Path | None:
+    """The sandbox's inbox as a page; None where it can't be written, which is said."""
+    path = default_path(choice)
+    try:
+        sla = read_sla(None, None, None)
+        overview = overview_of(pipeline, sla, account_names(), datetime.now(UTC))
+        write_page(overview, sla, path)
+    except (OSError, CommandError) as error:
+        screen.note(f"! The page {path} wasn't written: {error}", "yellow")
+        return None
+    return path
 
 
 @contextmanager

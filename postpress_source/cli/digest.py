@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -98,6 +99,7 @@ def _hook() -> str:
 def _send(hook: str, lines: Sequence[tuple[str, str]]) -> None:
     """Send through dlt's helper. What fails is told without the hook, which is a secret."""
     text = "\n".join(f"*{label}*: {in_slack(text)}" for label, text in lines)
+    logging.getLogger("dlt").setLevel(logging.ERROR)  # it would warn of what is told below
     try:
         send_slack_message(hook, text)
     except (OSError, ValueError) as error:  # requests' exceptions are OSErrors

@@ -32,8 +32,9 @@ from postpress_source.source import PostpressArguments, PostpressSettings
 
 DUCKDB_FILE = "inbox"
 PARQUET_FOLDER = "inbox_parquet"
-_WALKED = ("started_at", "finished_at", "watermark_before", "watermark_after")
-_INSTANTS = frozenset(("timestamp", "muted_until", "moment", "newest", *_WALKED))
+_WALKED = ("started_at", "finished_at", "watermark_before", "watermark_after", "saw_down_to")
+_OF_CHATS = ("timestamp", "muted_until", "seen_from", "seen_until", "moment", "newest")
+_INSTANTS = frozenset((*_OF_CHATS, *_WALKED))
 
 
 def open_pipeline(choice: Choice, collector: Collector = NULL_COLLECTOR) -> dlt.Pipeline:

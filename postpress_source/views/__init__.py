@@ -76,9 +76,9 @@ def create_views(
 ) -> None:
     """The views stand in the pipeline's dataset, beside the tables; those of an earlier call go.
 
-    Call it once after the first load, and when a name has changed. Views follow the tables by themselves; they are in the way
-    only of a table that is dropped, which PostgreSQL refuses: `drop_views` first. Those over
-    `chats_history` are created where there is one.
+    Call it once after the first load, and when a name has changed. Views follow the tables by
+    themselves; they are in the way only of a table that is dropped, which PostgreSQL refuses:
+    `drop_views` first. Those over `chats_history` are created where there is one.
 
     Args:
         pipeline: Whose dataset.

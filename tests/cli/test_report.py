@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
+from runpy import run_path
 from typing import Any, Final
 
 import dlt
@@ -21,7 +22,7 @@ from postpress_source import postpress_source
 from postpress_source.cli.overview import Overview, overview_of
 from postpress_source.cli.report import write_page
 from postpress_source.cli.report.page import page
-from postpress_source.cli.report.past import Day, vanished
+from postpress_source.cli.report.past import Day, Gone, Past, read_past, vanished
 from postpress_source.cli.sla import Sla
 from postpress_source.sandbox import Sandbox, World, WorldOptions, generate_world, serve
 from tests.cli.conftest import Desk, assert_plain
@@ -86,8 +87,7 @@ class Elements(HTMLParser):
 
 
 def written(overview: Overview, *, names: bool = False, **past: Any) -> str:
-    told: dict[str, Any] = {"backlog": None, "gone": [], **past}
-    return page(overview, Sla(), names=names, **told)
+    return page(overview, Sla(), Past(**past), names=names)
 
 
 def test_it_asks_for_nothing_and_runs_nothing(hostile: Overview) -> None:
@@ -144,15 +144,50 @@ def test_an_empty_inbox_has_a_page(load: Callable[..., Overview]) -> None:
 
 
 def test_the_past_is_told_where_it_is_known(hostile: Overview) -> None:
-    text = Elements(written(hostile)).text
-    assert "no history is kept yet" in text
+    assert "isn't kept here" in Elements(written(hostile)).text
+    assert "has just begun" in Elements(written(hostile, backlog=[])).text
     days = [Day(date(2026, 5, day), 10 * day) for day in range(1, 31)]
-    gone = vanished([hostile.walks[0] | {"chats_deleted": 7, "chats_missing": 2}, *hostile.walks])
-    assert len(gone) == 1
-    text = Elements(written(hostile, backlog=days, gone=gone)).text
-    assert "no history is kept yet" not in text
+    found = vanished([hostile.walks[0] | {"chats_deleted": 7, "chats_missing": 2}, *hostile.walks])
+    assert len(found) == 1
+    gone = [Gone("<b>chat</b>", "acc", NOW, NOW)]
+    text = Elements(written(hostile, backlog=days, vanished=found, gone=gone)).text
     assert "2026-05-30300" in text
     assert "walks that found chats gone" in text
+    assert "<b>chat</b>" in text
+
+
+@pytest.mark.slow
+def test_the_past_is_that_of_the_history(tmp_path: Path) -> None:
+    """Four days of an inbox, a chat that went on the third, and what waited each morning."""
+    days = run_path(str(Path(__file__).parents[2] / "notebooks" / "sandbox_days.py"))
+    world = generate_world(60, 2, now=NOW - timedelta(minutes=30))
+    lost = world.chat_ids[-1]
+    pipeline = dlt.pipeline(
+        "past",
+        destination=dlt.destinations.duckdb(str(tmp_path / "past.duckdb")),
+        dataset_name="inbox",
+        pipelines_dir=str(tmp_path / "pipelines"),
+    )
+    quiet = {"archived": 0, "muted_until": None, "content_type": None}
+    for chat in world.chat_ids:
+        world.edit(chat, unread_count=0, **quiet)
+    expected = []
+    with serve(world) as sandbox, days["source_clock"](world):
+        for day in range(4):
+            if day == 2:
+                world.delete_chat(lost)
+            world.edit(world.chat_ids[day], unread_count=1)
+            pipeline.run(postpress_source(sandbox.key, sandbox.url, full_walk_every=timedelta(0)))
+            expected.append(day + 1)
+            world.advance(timedelta(days=1), 0)
+        pipeline.run(postpress_source(sandbox.key, sandbox.url, full_walk_every=timedelta(0)))
+    overview = overview_of(pipeline, Sla(), {}, world.now)
+    past = read_past(pipeline, overview.walks, Sla())
+    assert past.backlog is not None
+    assert [day.waiting for day in past.backlog] == expected
+    assert past.gone is not None
+    assert [gone.id for gone in past.gone] == [lost]
+    assert sum(found.deleted for found in past.vanished) == 1
 
 
 def test_the_library_is_as_it_was_published() -> None:

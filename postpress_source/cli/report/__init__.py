@@ -45,15 +45,10 @@ def write_page(overview: Overview, sla: Sla, path: Path, *, names: bool = False)
         Its bytes.
     """
     from postpress_source.cli.report.page import page
-    from postpress_source.cli.report.past import backlog_by_day, vanished
+    from postpress_source.cli.report.past import read_past
 
-    text = page(
-        overview,
-        sla,
-        names=names,
-        backlog=backlog_by_day(overview.pipeline),
-        gone=vanished(overview.walks),
-    ).encode("utf-8", "replace")
+    past = read_past(overview.pipeline, overview.walks, sla)
+    text = page(overview, sla, past, names=names).encode("utf-8", "replace")
     part = path.with_name(f"{path.name}.part")
     part.write_bytes(text)
     os.replace(part, path)  # noqa: PTH105 - one step: nobody sees half a page

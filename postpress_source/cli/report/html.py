@@ -66,16 +66,13 @@ def table(
     return element("div", made, class_="scrolls", tabindex="0", role="region", aria_label=caption)
 
 
-def bars(
-    says: str, series: Sequence[str], rows: Sequence[Bar], *, upright: bool = False
-) -> Element:
+def bars(says: str, series: Sequence[str], rows: Sequence[Bar]) -> Element:
     """A chart of Charts.css: a table that it draws as bars, each as long as its parts together.
 
     Args:
         says: What is seen, for those who don't.
         series: Names of the parts, one or two.
         rows: The bars.
-        upright: Columns instead of bars, for what goes on in time.
     """
     longest = max((sum(bar.parts) for bar in rows), default=0) or 1
     body = element("tbody")
@@ -86,10 +83,9 @@ def bars(
         ]
         cells[-1].append(element("span", bar.text, class_="data"))
         body.append(element("tr", element("th", text_of(bar.label), scope="row"), *cells))
-    kind = "column" if upright else "bar"
-    drawn = element("table", body, class_=f"charts-css {kind} multiple stacked show-labels")
+    drawn = element("table", body, class_="charts-css bar multiple stacked show-labels")
     drawn.set("style", f"--bars: {len(rows)}")
-    figure = element("div", drawn, role="img", aria_label=says, class_=f"picture {kind}s")
+    figure = element("div", drawn, role="img", aria_label=says, class_="picture bars")
     if len(series) < 2:
         return figure
     keys = (element("li", name, class_=f"key part-{n}") for n, name in enumerate(series, 1))

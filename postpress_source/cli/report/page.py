@@ -22,13 +22,14 @@ from postpress_source.cli.report.html import (
     table,
     text_of,
 )
-from postpress_source.cli.report.past import Day, Vanished
+from postpress_source.cli.report.past import Day, Past
 from postpress_source.cli.report.trust import trust, what_vanished
 from postpress_source.cli.sla import Sla
 
 OLDEST: Final = 20
 LISTED: Final = 500
 SHOWN_BARS: Final = 20
+LEAST_DAYS: Final = 3
 LEAST_CHATS: Final = 30
 """Fewer chats than this have no share: one more or less would move it by several percent."""
 SERIES: Final = ("over SLA", "within SLA, or of unknown age")
@@ -37,14 +38,7 @@ _NOTICE: Final = (
 )
 
 
-def page(
-    overview: Overview,
-    sla: Sla,
-    *,
-    names: bool,
-    backlog: Sequence[Day] | None,
-    gone: Sequence[Vanished],
-) -> str:
+def page(overview: Overview, sla: Sla, past: Past, *, names: bool) -> str:
     """The page as HTML. People's names are in it only if they are asked for."""
     notice = f"/* Charts.css 1.2.0, ChartsCSS.org\n\n{_file('charts.LICENSE.txt')}*/\n"
     styles = [notice + _file("charts.min.css"), _file("page.css")]
@@ -56,8 +50,8 @@ def page(
         *_by_inbox(overview.inbox.linkedin),
         *_by_age(overview.inbox.waiting, sla),
         *_oldest(overview.inbox.waiting, sla, names=names),
-        *_by_day(backlog),
-        *what_vanished(gone, sla),
+        *_by_day(past.backlog, sla),
+        *what_vanished(past, sla),
         *trust(overview, sla),
     )
 
@@ -230,22 +224,27 @@ def _chats(title: str, chats: Sequence[Waiting], sla: Sla, *, names: bool) -> El
     return table(title, headings, rows)
 
 
-def _by_day(backlog: Sequence[Day] | None) -> Iterator[Element]:
+def _by_day(backlog: Sequence[Day] | None, sla: Sla) -> Iterator[Element]:
     yield element("h2", "Backlog by day")
-    if not backlog:
+    if backlog is None:
         yield element(
             "p",
-            "Not known: the tables say what waits now, and no history is kept yet of what waited "
-            "before.",
+            "Not known: the tables say what waits now, and what waited before is in chats_history, "
+            "which isn't kept here, is files, or is too long for a page.",
+        )
+        return
+    if len(backlog) < LEAST_DAYS:
+        yield element(
+            "p", f"Shown from the {LEAST_DAYS}rd day on: the history of this inbox has just begun."
         )
         return
     rows = [Bar(f"{day.day:%d %b}", (day.waiting,), f"{day.waiting:,}") for day in backlog]
     said = "; ".join(f"{bar.label}: {bar.text}" for bar in rows)
-    drawn = bars(f"Chats waiting at the end of each day. {said}", SERIES[:1], rows, upright=True)
+    drawn = bars(f"Chats waiting at 9:00 of each day. {said}", SERIES[:1], rows)
     yield element("div", drawn, class_="plain")
     numbers = [(f"{day.day:%Y-%m-%d}", f"{day.waiting:,}") for day in backlog]
-    shown = table("Chats waiting at the end of each day", ("day", "waiting"), numbers, numbers=1)
-    yield folded("The numbers", shown)
+    title = f"Chats waiting at 9:00 {sla.zone_name} of each day"
+    yield folded("The numbers", table(title, ("day", "waiting"), numbers, numbers=1))
 
 
 def _called(account: dict[str, Any]) -> str:

@@ -7,22 +7,23 @@ from typing import Any, Final
 from xml.etree.ElementTree import Element
 
 from postpress_source.cli.overview import Overview
-from postpress_source.cli.report.html import element, table, text_of
-from postpress_source.cli.report.past import Vanished
+from postpress_source.cli.report.html import element, folded, table, text_of
+from postpress_source.cli.report.past import Gone, Past
 from postpress_source.cli.screen import span
 from postpress_source.cli.sla import Sla
 
 _SHOWN: Final = 20
 
 
-def what_vanished(gone: Sequence[Vanished], sla: Sla) -> Iterator[Element]:
-    """Chats that a full walk found gone, by walk."""
+def what_vanished(past: Past, sla: Sla) -> Iterator[Element]:
+    """Chats that went: by walk, as the ledger has it, and each, as the history has it."""
     yield element("h2", "What vanished")
-    if not gone:
+    if not past.vanished and not past.gone:
         yield element("p", "Nothing, as far as the ledger goes back.")
         return
+    found = past.vanished
     yield table(
-        f"The last {min(_SHOWN, len(gone))} walks that found chats gone",
+        f"The last {min(_SHOWN, len(found))} walks that found chats gone",
         ("account", "walk", "gone", "missing, kept for now"),
         (
             (
@@ -31,16 +32,32 @@ def what_vanished(gone: Sequence[Vanished], sla: Sla) -> Iterator[Element]:
                 f"{each.deleted:,}",
                 f"{each.missing:,}",
             )
-            for each in gone[:_SHOWN]
+            for each in found[:_SHOWN]
         ),
         numbers=2,
     )
     yield element(
         "p",
         "Gone were listed no longer, asked for twice. Missing ones stay until the next full walk "
-        "says the same. Which chats they were, only a history of the chats could tell.",
+        "says the same.",
         class_="quiet",
     )
+    if past.gone:
+        yield folded("The latest chats that went", _gone(past.gone, sla))
+
+
+def _gone(gone: Sequence[Gone], sla: Sla) -> Element:
+    rows = [
+        (
+            text_of(each.id),
+            text_of(each.account_id or "-"),
+            sla.local(each.after),
+            sla.local(each.until),
+        )
+        for each in gone
+    ]
+    headings = ("chat", "account", "last listed", "gone by")
+    return table("Listed at the one look, and not at the other", headings, rows)
 
 
 def trust(overview: Overview, sla: Sla) -> Iterator[Element]:

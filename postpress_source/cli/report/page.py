@@ -241,7 +241,8 @@ def _by_day(backlog: Sequence[Day] | None, sla: Sla) -> Iterator[Element]:
     rows = [Bar(f"{day.day:%d %b}", (day.waiting,), f"{day.waiting:,}") for day in backlog]
     said = "; ".join(f"{bar.label}: {bar.text}" for bar in rows)
     drawn = bars(f"Chats waiting at 9:00 of each day. {said}", SERIES[:1], rows)
-    yield element("div", drawn, class_="plain")
+    yield element("p", f"Chats waiting at 9:00 {sla.zone_name}.", class_="quiet")
+    yield element("div", drawn, class_="plain days")
     numbers = [(f"{day.day:%Y-%m-%d}", f"{day.waiting:,}") for day in backlog]
     title = f"Chats waiting at 9:00 {sla.zone_name} of each day"
     yield folded("The numbers", table(title, ("day", "waiting"), numbers, numbers=1))

@@ -309,7 +309,8 @@ def test_sandbox_needs_no_key_and_goes_on_where_it_was(desk: Desk) -> None:
     assert second.code == 0
     assert desk.query("SELECT id FROM postpress.chats ORDER BY id", file) == ids
     assert "postpress status --sandbox" in second.out
-    commands = second.out.partition("Look next:")[2]
+    commands, _, page = second.out.partition("Look next:")[2].partition("The inbox as a page: ")
+    assert (desk.folder / page.strip()).exists()
     assert commands.count("dlt pipeline") == 2
     done = subprocess.run(
         ["bash", "-ec", commands],

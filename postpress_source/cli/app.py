@@ -125,6 +125,10 @@ def run(
         screen.exit_code = run(choice, screen)
 
 
+for _person, _examples in PEOPLE.items():
+    app.command(epilog=examples(*_examples))(_person)
+
+
 @app.command(
     "open", epilog=examples("postpress open --sandbox", "postpress open --sandbox --print")
 )
@@ -171,10 +175,6 @@ def sandbox(
             served.advance(port, advance, screen)
         else:
             served.serve(chats, accounts, seed, port, speed, behind, screen)
-
-
-for _person, _examples in PEOPLE.items():
-    app.command(epilog=examples(*_examples))(_person)
 
 
 def run_app() -> None:

@@ -118,7 +118,9 @@ def test_the_demo_prints_what_the_readme_shows(tmp_path: Path) -> None:
     )
     python = os.path.relpath(sys.executable, tmp_path)
     assert ran.stdout.replace(python, ".venv/bin/python") == shown[1]
-    look = ran.stdout.splitlines()[-1].split(maxsplit=2)[2].strip('"')
+    *_, line, last = ran.stdout.splitlines()
+    assert (tmp_path / last.rpartition(" ")[2]).read_text().startswith("<!DOCTYPE html>")
+    look = line.split(maxsplit=2)[2].strip('"')
     ran = subprocess.run(
         [sys.executable, "-c", look], cwd=tmp_path, capture_output=True, text=True, check=True
     )

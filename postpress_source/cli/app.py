@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import signal
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.metadata import version
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from postpress_source.cli.choice import Choice
-from postpress_source.cli.failures import (
-    CommandError,
-    ExitCode,
-    Failure,
-    Terminated,
-    failure_of,
+from postpress_source.cli.command import command
+from postpress_source.cli.options import (
+    AccountIds,
+    AccountType,
+    AsJson,
+    Dataset,
+    Destination,
+    OfSandbox,
+    Since,
+    Unread,
+    chosen,
+    examples,
 )
-from postpress_source.cli.screen import Screen
+from postpress_source.cli.people import PEOPLE
 from postpress_source.cli.streams import use_sturdy_streams
 
 EXIT_CODES = """\
 Exit codes: 0 ok, 1 something to mend, 2 wrong usage, 3 try again later,
-130 interrupted, 143 terminated.
+4 over a limit that was given, 130 interrupted, 143 terminated.
 """
 
 app = typer.Typer(
@@ -39,26 +38,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-TRACEBACK = "POSTPRESS_TRACEBACK"
-
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
-Destination = Annotated[
-    str,
-    typer.Option(metavar="NAME", help="duckdb, filesystem (Parquet), or any other of dlt's."),
-]
-Dataset = Annotated[
-    str, typer.Option(metavar="NAME", help="Schema, or folder, that the tables are in.")
-]
-OfSandbox = Annotated[bool, typer.Option("--sandbox", help="Of the sandbox's pipeline.")]
-AccountIds = Annotated[
-    list[str] | None,
-    typer.Option("--account", metavar="ID", help="Only this account's chats; may be repeated."),
-]
-AccountType = Annotated[
-    str | None,
-    typer.Option("--type", metavar="NAME", help="Only this provider's chats, such as LINKEDIN."),
-]
 
 
 def _show_version(asked: bool) -> None:
@@ -82,19 +61,19 @@ def postpress(
     """Hold the options of `postpress` itself; its help is the app's."""
 
 
-@app.command()
+@app.command(epilog=examples("postpress check", "postpress check --type linkedin --json"))
 def check(
     *, accounts: AccountIds = None, account_type: AccountType = None, as_json: AsJson = False
 ) -> None:
     """Ask the API a few read-only questions: is all as it should be?"""
-    choice = Choice(account_ids=_ids(accounts), account_type=account_type)
-    with _command(as_json) as screen:
+    with command(as_json) as screen:
         from postpress_source.cli.check import check
 
+        choice = chosen(accounts=accounts, account_type=account_type)
         screen.exit_code = check(choice, screen)
 
 
-@app.command()
+@app.command(epilog=examples("postpress plan", "postpress plan --sandbox --full"))
 def plan(
     *,
     destination: Destination = "duckdb",
@@ -103,17 +82,23 @@ def plan(
     full: Annotated[bool, typer.Option("--full", help="As `run --full` would.")] = False,
     accounts: AccountIds = None,
     account_type: AccountType = None,
+    unread: Unread = False,
+    since: Since = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what the next run would read, and why; loads nothing."""
-    choice = Choice(destination, dataset, sandbox, _ids(accounts), account_type, full)
-    with _command(as_json) as screen:
+    with command(as_json) as screen:
         from postpress_source.cli.plan import plan
 
+        choice = chosen(
+            destination, dataset, sandbox, accounts, account_type, full, unread=unread, since=since
+        )
         screen.exit_code = plan(choice, screen)
 
 
-@app.command()
+@app.command(
+    epilog=examples("postpress run --sandbox", "postpress run --type linkedin --since 30d")
+)
 def run(
     *,
     destination: Destination = "duckdb",
@@ -126,33 +111,46 @@ def run(
     ] = False,
     accounts: AccountIds = None,
     account_type: AccountType = None,
+    unread: Unread = False,
+    since: Since = None,
     as_json: AsJson = False,
 ) -> None:
     """Read what is new and load it."""
-    choice = Choice(destination, dataset, sandbox, _ids(accounts), account_type, full)
-    with _command(as_json) as screen:
+    with command(as_json) as screen:
         from postpress_source.cli.run import run
 
+        choice = chosen(
+            destination, dataset, sandbox, accounts, account_type, full, unread=unread, since=since
+        )
         screen.exit_code = run(choice, screen)
 
 
-@app.command()
-def status(
+for _person, _examples in PEOPLE.items():
+    app.command(epilog=examples(*_examples))(_person)
+
+
+@app.command(
+    "open", epilog=examples("postpress open --sandbox", "postpress open --sandbox --print")
+)
+def open_file(
     *,
-    destination: Destination = "duckdb",
     dataset: Dataset = "postpress",
     sandbox: OfSandbox = False,
+    ui: Annotated[bool, typer.Option("--ui", help="DuckDB's page in the browser.")] = False,
+    only_print: Annotated[bool, typer.Option("--print", help="The line, without running it.")] = (
+        False
+    ),
     as_json: AsJson = False,
 ) -> None:
-    """Show what is loaded, how fresh it is, how the last walks went."""
-    choice = Choice(destination, dataset, sandbox)
-    with _command(as_json) as screen:
-        from postpress_source.cli.status import status
+    """Open the DuckDB file in DuckDB's own command line or page."""
+    with command(as_json) as screen:
+        from postpress_source.cli.open import open_file
 
-        screen.exit_code = status(choice, screen)
+        choice = chosen("duckdb", dataset, sandbox)
+        screen.exit_code = open_file(choice, screen, ui=ui, only_print=only_print)
 
 
-@app.command()
+@app.command(epilog=examples("postpress sandbox", "postpress sandbox --chats 3000 --speed 100"))
 def sandbox(
     *,
     chats: Annotated[int, typer.Option(min=0, help="In all accounts together.")] = 500,
@@ -170,74 +168,16 @@ def sandbox(
     as_json: AsJson = False,
 ) -> None:
     """Serve a made-up PostPress inbox on this machine until Ctrl-C."""
-    with _command(as_json) as screen:
-        from postpress_source.cli import sandbox as command
+    with command(as_json) as screen:
+        from postpress_source.cli import sandbox as served
 
         if advance is not None:
-            command.advance(port, advance, screen)
+            served.advance(port, advance, screen)
         else:
-            command.serve(chats, accounts, seed, port, speed, behind, screen)
+            served.serve(chats, accounts, seed, port, speed, behind, screen)
 
 
 def run_app() -> None:
     """Parse the arguments, run the command, end the process with the exit code."""
     use_sturdy_streams()
     app(prog_name="postpress")
-
-
-def _ids(accounts: list[str] | None) -> tuple[str, ...] | None:
-    return tuple(accounts) if accounts else None
-
-
-class _Ending(Screen):
-    """A command's screen, and the exit code that it decides on."""
-
-    exit_code: ExitCode = ExitCode.OK
-
-
-@contextmanager
-def _command(as_json: bool) -> Iterator[_Ending]:
-    """Run a command's body; whatever ends it becomes words and an exit code."""
-    screen = _Ending(as_json=as_json)
-    signal.signal(signal.SIGTERM, _terminate)
-    try:
-        _check_here()
-        yield screen
-    except BaseException as error:
-        failure = failure_of(error)
-        if failure is None or os.environ.get(TRACEBACK):
-            if os.environ.get(TRACEBACK) or not isinstance(error, Exception):
-                raise
-            from postpress_source.cli.failures import unexpected
-
-            failure = unexpected(error, TRACEBACK)
-        screen.fail(failure)
-        screen.exit_code = failure.exit_code
-    _end(screen.exit_code)
-
-
-def _check_here() -> None:
-    try:
-        Path.cwd()
-    except FileNotFoundError as error:
-        next_step = "Change to one that is there."
-        gone = Failure("NoFolder", "This folder is gone.", ExitCode.MEND, next_step=next_step)
-        raise CommandError(gone) from error
-
-
-def _terminate(signal_code: int, frame: Any) -> None:
-    raise Terminated
-
-
-def _end(code: ExitCode) -> None:
-    """End the process.
-
-    At once if it was interrupted: a thread may be waiting for an answer for another minute, and
-    nothing that it could bring is wanted.
-    """
-    if code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:
-                stream.flush()
-        os._exit(code)
-    raise typer.Exit(code)

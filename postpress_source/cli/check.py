@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 from postpress_source.arguments import Filters
 from postpress_source.chats.fields import Chat
 from postpress_source.cli import warehouse
+from postpress_source.cli.causes import failure_of
 from postpress_source.cli.choice import Choice
-from postpress_source.cli.failures import ExitCode, failure_of
+from postpress_source.cli.failures import ExitCode
 from postpress_source.cli.probe import Head, Probe, Verdict, judge_filters, read_head
 from postpress_source.cli.screen import Screen, instant, span
 from postpress_source.errors import (

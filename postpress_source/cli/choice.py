@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 
@@ -18,6 +19,8 @@ class Choice:
         account_ids: Accounts asked for; None: as the settings say.
         account_type: Provider asked for; None: as the settings say.
         full: Whether a full walk was asked for.
+        unread: Only unread chats; None: as the settings say.
+        since: Start date, UTC; None: none.
     """
 
     destination: str = "duckdb"
@@ -26,6 +29,8 @@ class Choice:
     account_ids: tuple[str, ...] | None = None
     account_type: str | None = None
     full: bool = False
+    unread: bool | None = None
+    since: datetime | None = None
 
     @property
     def pipeline_name(self) -> str:
@@ -60,6 +65,7 @@ class Choice:
         chosen: dict[str, Any] = {
             "account_id": self.account_ids,
             "account_type": self.account_type,
+            "unread": self.unread,
             "full_walk_every": "PT0S" if self.full else None,
         }
         return {name: value for name, value in chosen.items() if value is not None}

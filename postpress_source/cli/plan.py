@@ -33,7 +33,7 @@ def plan(choice: Choice, screen: Screen) -> ExitCode:
     lookback = check_duration("lookback", arguments.lookback)
     every = check_duration("full_walk_every", arguments.full_walk_every)
     walks = [
-        _walk(unit, memories.get(unit), past, lookback, every)
+        _walk(unit, memories.get(unit), past, lookback, every, choice.since)
         for unit in (filters.account_ids or ("",))
     ]
     pending = bool(pipeline.has_pending_data)
@@ -68,9 +68,15 @@ def _memories(
 
 
 def _walk(
-    unit: str, memory: Memory | None, past: Iterable[Walk], lookback: timedelta, every: timedelta
+    unit: str,
+    memory: Memory | None,
+    past: Iterable[Walk],
+    lookback: timedelta,
+    every: timedelta,
+    start: datetime | None,
 ) -> dict[str, Any]:
-    plan = plan_walk(memory, datetime.now(UTC), lookback=lookback, full_walk_every=every)
+    now = datetime.now(UTC)
+    plan = plan_walk(memory, now, lookback=lookback, full_walk_every=every, start=start)
     alike = [
         walk for walk in past if (walk["account_id"] or "") == unit and walk["kind"] == plan.kind
     ][:_RECENT]

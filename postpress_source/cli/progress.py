@@ -146,6 +146,11 @@ class Watching:
 
 
 _LOGGERS: Final = ("postpress_source", "dlt")
+# What dlt warns of that is so by design; each is documented in docs/destinations.md.
+_WORDS: Final = {
+    "Falling back to `append`": "Plain files can't be merged into: each version of a chat that is "
+    "read is appended. A view gives the current state: docs/destinations.md.",
+}
 
 
 class _ToScreen(logging.Handler):
@@ -155,6 +160,7 @@ class _ToScreen(logging.Handler):
         super().__init__()
         self._progress = progress
         self._screen = screen
+        self._said: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show a record."""
@@ -163,8 +169,20 @@ class _ToScreen(logging.Handler):
         if wait and record.name == "postpress_source":
             self._progress.waits(float(wait[1]))
         if record.levelno >= logging.WARNING:
-            prefix = "" if record.name == "postpress_source" else "dlt: "
-            self._screen.note(f"! {prefix}{printable(text)}", "yellow")
+            self._warn(text if record.name == "postpress_source" else _in_our_words(text))
+
+    def _warn(self, text: str) -> None:
+        """Say it, unless it was said before: dlt says most things once a table and step."""
+        if text not in self._said:
+            self._said.add(text)
+            self._screen.note(f"! {printable(text)}", "yellow")
+
+
+def _in_our_words(text: str) -> str:
+    for pattern, words in _WORDS.items():
+        if pattern in text:
+            return words
+    return f"dlt: {text}"
 
 
 class _Line:

@@ -5,19 +5,26 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import dlt
-from dlt.common.pipeline import LoadInfo
+from dlt.common.utils import RowCounts
 from dlt.extract import DltSource
 
 from postpress_source.cli import warehouse
+from postpress_source.cli.causes import failure_of
 from postpress_source.cli.choice import Choice
-from postpress_source.cli.failures import CommandError, ExitCode, Failure, failure_of
+from postpress_source.cli.failures import CommandError, ExitCode, Failure
+from postpress_source.cli.overview import overview_of
 from postpress_source.cli.progress import Progress, Watching
+from postpress_source.cli.report import default_path, write_page
 from postpress_source.cli.screen import Screen, in_shell, instant, span
-from postpress_source.cli.walks import show_skipped, show_walks, walks_of_loads
+from postpress_source.cli.sla import read_sla
+from postpress_source.cli.walks import show_empty, show_skipped, show_walks, walks_of_loads
 from postpress_source.source import postpress_source
+from postpress_source.views.names import account_names
 
 TABLES = ("chats", "chats__folder", "chats__disabled_features")
 
@@ -30,11 +37,27 @@ def run(choice: Choice, screen: Screen) -> ExitCode:
     where = f"{pipeline.destination.destination_name}, dataset {pipeline.dataset_name}"
     screen.note(f"postpress run: to {where}")
     with Watching(progress, screen), _source_of(choice, pipeline) as (source, options):
-        infos = _load(choice, pipeline, source, options)
-    summary = _summary(pipeline, infos, time.monotonic() - started)
-    screen.document(summary)
+        loads = _load(choice, pipeline, source, options)
+    summary = _summary(pipeline, loads, time.monotonic() - started)
+    page = _page(choice, pipeline, screen) if choice.sandbox else None
+    screen.document(summary | ({"report": str(page)} if page else {}))
     _show(summary, choice, screen)
+    if page:
+        screen.link("The inbox as a page: ", page)
     return ExitCode(summary["exit_code"])
+
+
+def _page(choice: Choice, pipeline: dlt.Pipeline, screen: Screen) -> Path | None:
+    """The sandbox's inbox as a page; None where it can't be written, which is said."""
+    path = default_path(choice)
+    try:
+        sla = read_sla(None, None, None)
+        overview = overview_of(pipeline, sla, account_names(), datetime.now(UTC))
+        write_page(overview, sla, path)
+    except (OSError, CommandError) as error:
+        screen.note(f"! The page {path} wasn't written: {error}", "yellow")
+        return None
+    return path
 
 
 @contextmanager
@@ -43,45 +66,77 @@ def _source_of(
 ) -> Iterator[tuple[DltSource, dict[str, Any]]]:
     """The source, and what its run is given besides; a sandbox that it reads ends with it."""
     if not choice.sandbox:
-        yield postpress_source(**choice.arguments()), {}
+        yield _begun(postpress_source(**choice.arguments()), choice), {}
         return
     from postpress_source.cli.sandbox import serve_lasting_world
 
     with serve_lasting_world(pipeline) as (sandbox, options):
-        yield postpress_source(sandbox.key, sandbox.url, **choice.arguments()), options
+        source = postpress_source(sandbox.key, sandbox.url, **choice.arguments())
+        yield _begun(source, choice), options
+
+
+def _begun(source: DltSource, choice: Choice) -> DltSource:
+    """The source, from the start date on if there is one."""
+    if choice.since is not None:
+        start = dlt.sources.incremental[datetime]("timestamp", initial_value=choice.since)
+        source.resources["chats"].apply_hints(incremental=start)
+    return source
 
 
 def _load(
     choice: Choice, pipeline: dlt.Pipeline, source: DltSource, options: dict[str, Any]
-) -> list[LoadInfo]:
-    """What an interrupted run left behind is loaded first, then what is new."""
+) -> dict[str, RowCounts]:
+    """Load what an interrupted run left behind, then what is new.
+
+    Returns:
+        Load id -> rows of each table.
+    """
     if choice.destination == "filesystem":
         options = {"loader_file_format": "parquet", **options}
+    counted = _normalized(pipeline)  # by the interrupted run, as far as it came
+    load_ids: list[str] = []
     try:
-        left_behind = pipeline.run() if pipeline.has_pending_data else None
-        infos = [left_behind, pipeline.run(source, **options)]
+        if pipeline.has_pending_data and (left_behind := pipeline.run()):
+            load_ids += left_behind.loads_ids
+            counted |= _normalized(pipeline)
+        load_ids += pipeline.run(source, **options).loads_ids
     except BaseException as error:
         failure = failure_of(error)
         if failure and failure.exit_code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
             raise CommandError(_interrupted(failure, pipeline)) from error
         raise
-    return [info for info in infos if info is not None]
+    counted |= _normalized(pipeline)
+    return {load_id: counted.get(load_id, {}) for load_id in load_ids}
+
+
+def _normalized(pipeline: dlt.Pipeline) -> dict[str, RowCounts]:
+    """Rows of each table, by load id, in what the pipeline's last run prepared."""
+    trace = pipeline.last_trace
+    info = trace.last_normalize_info if trace else None
+    if info is None:
+        return {}
+    return {
+        load_id: {
+            table: counted.items_count
+            for each in of_load
+            for table, counted in each["table_metrics"].items()
+        }
+        for load_id, of_load in info.metrics.items()
+    }
 
 
 def _interrupted(failure: Failure, pipeline: dlt.Pipeline) -> Failure:
-    if pipeline.has_pending_data:
+    # before the first load is through, dlt starts anew from the destination, which has nothing
+    if pipeline.has_pending_data and not pipeline.first_run:
         happened = "What was read is kept; the next run loads it first."
     else:
         happened = "Nothing was loaded or lost; the next run reads it again."
     return Failure(failure.kind, f"{failure.summary} {happened}", failure.exit_code)
 
 
-def _summary(pipeline: dlt.Pipeline, infos: list[LoadInfo], seconds: float) -> dict[str, Any]:
-    load_ids = [load_id for info in infos for load_id in info.loads_ids]
-    walks = walks_of_loads(pipeline, load_ids)
+def _summary(pipeline: dlt.Pipeline, loads: dict[str, RowCounts], seconds: float) -> dict[str, Any]:
+    walks = walks_of_loads(pipeline, loads)
     skipped = any(not walk["complete"] for walk in walks)
-    normalized = pipeline.last_trace.last_normalize_info if pipeline.last_trace else None
-    rows = normalized.row_counts if normalized else {}
     watermarks = [walk["watermark_after"] for walk in walks if walk["watermark_after"]]
     totals = ("chats_read", "pages", "requests", "retries", "waited_seconds")
     return {
@@ -92,8 +147,8 @@ def _summary(pipeline: dlt.Pipeline, infos: list[LoadInfo], seconds: float) -> d
         "destination": pipeline.destination.destination_name,
         "dataset": pipeline.dataset_name,
         "location": warehouse.location(pipeline),
-        "loads": load_ids,
-        "rows": {table: rows.get(table, 0) for table in TABLES},
+        "loads": list(loads),
+        "rows": {table: sum(rows.get(table, 0) for rows in loads.values()) for table in TABLES},
         **{name: sum(walk[name] or 0 for walk in walks) for name in totals},
         "seconds": round(seconds, 1),
         "watermark": min(watermarks, default=None),
@@ -119,6 +174,7 @@ def _show(summary: dict[str, Any], choice: Choice, screen: Screen) -> None:
     )  # fmt: skip
     screen.say("")
     show_walks(screen, (walk for walk in summary["walks"] if walk["complete"]))
+    show_empty(screen, summary["walks"])
     show_skipped(screen, (walk for walk in summary["walks"] if not walk["complete"]))
     screen.say("", "Look next:", style="bold")
     screen.commands(*_look_next(summary, choice))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from postpress_source.cli.failures import CommandError, ExitCode, Failure
 from postpress_source.cli.screen import Screen
+from postpress_source.cli.times import duration
 from postpress_source.sandbox import generate_world
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from postpress_source.sandbox import Sandbox
 
-_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _STEP: Final = timedelta(minutes=10)
 _LONGEST: Final = timedelta(days=60)
 _KEY: Final = "pp_live_sandbox"  # for a pp_test_ key the source warns
@@ -110,25 +109,6 @@ def _since(pipeline: dlt.Pipeline, now: datetime) -> datetime | None:
     except (KeyError, ValueError):
         return None
     return since if timedelta(0) <= now - since < _LONGEST else None
-
-
-def duration(option: str, text: str) -> timedelta:
-    """A duration such as 30m, 6h, 1.5d, or PT6H."""
-    short = re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", text.strip().lower())
-    if short:
-        return timedelta(**{_UNITS[short[2]]: float(short[1])})
-    long = re.fullmatch(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", text.strip())
-    if long and any(long.groups()):
-        days, hours, minutes, seconds = (int(part or 0) for part in long.groups())
-        return timedelta(days, seconds, minutes=minutes, hours=hours)
-    raise CommandError(
-        Failure(
-            "WrongDuration",
-            f"{option} {text!r} is no duration.",
-            ExitCode.USAGE,
-            next_step="Write it as 30m, 6h, 2d, or PT6H.",
-        )
-    )
 
 
 def _check_installed() -> None:

@@ -51,9 +51,24 @@ class Screen:
                 )
                 _print(self.out, Text("  " + " \\\n    ".join(parts)), soft_wrap=True)
 
+    def verbatim(self, line: str) -> None:
+        """A line to copy that can't be broken."""
+        if not self.as_json:
+            _print(self.out, Text(printable(line)), soft_wrap=True)
+
+    def link(self, label: str, path: Path) -> None:
+        """A file to open, by a click where the terminal can."""
+        if not self.as_json:
+            shown = Text(printable(str(path)), f"link {path.absolute().as_uri()}")
+            _print(self.out, Text(label) + shown, soft_wrap=True)
+
     def note(self, line: str, style: str = "dim") -> None:
         """A line beside the result: progress, a warning."""
         _print(self.err, *_wrapped(line, style, self.err.width))
+
+    def alarm(self, line: str) -> None:
+        """One line beside the result that stays one, for whatever mails or greps it."""
+        _print(self.err, Text(" ".join(printable(line).split()), "bold red"), soft_wrap=True)
 
     def table(self, headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """A table of the result for a person; numbers stand to the right."""

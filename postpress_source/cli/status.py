@@ -1,168 +1,62 @@
-"""`postpress status`: what is loaded, how fresh it is, and how the last walks went."""
+"""`postpress status`: what waits, what is loaded, how fresh it is; and a sensor with limits."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from itertools import pairwise
-from typing import Any, Final
+from datetime import datetime, timedelta
+from typing import Any
 
-import dlt
-
-from postpress_source.cli import warehouse
 from postpress_source.cli.choice import Choice
-from postpress_source.cli.failures import CommandError, ExitCode, Failure
-from postpress_source.cli.screen import Screen, instant, span
-from postpress_source.cli.walks import Walk, read_walks, show_skipped, show_walks
-
-RECENT_CHATS: Final = 100
-LEAST_CHATS: Final = 10
-LEAST_SILENCE: Final = timedelta(days=1)
-TIMES_LONGEST_PAUSE: Final = 2
-_SHOWN_WALKS: Final = 6
+from postpress_source.cli.failures import ExitCode
+from postpress_source.cli.limits import Limits, reasons
+from postpress_source.cli.overview import look
+from postpress_source.cli.screen import Screen, instant, minute, span
+from postpress_source.cli.sla import Sla
+from postpress_source.cli.walks import show_empty, show_skipped, show_walks
 
 
-def status(choice: Choice, screen: Screen) -> ExitCode:
-    """Show the state of the warehouse. MEND if an account's last walk failed."""
-    pipeline = warehouse.open_pipeline(choice)
-    if not warehouse.restore(pipeline):
-        raise CommandError(_nothing_loaded(choice, pipeline))
-    walks = read_walks(pipeline)
-    skipped = [walk for walk in last_walks(walks) if not walk["complete"]]
-    now = datetime.now(UTC)
-    document: dict[str, Any] = {
-        "ok": not skipped,
-        "exit_code": int(ExitCode.MEND if skipped else ExitCode.OK),
-        "pipeline": pipeline.pipeline_name,
-        "destination": pipeline.destination.destination_name,
-        "dataset": pipeline.dataset_name,
-        "location": warehouse.location(pipeline),
-        "watermark": _watermark(pipeline),
-        "last_run": walks[0]["started_at"] if walks else None,
-        "rows": _row_counts(pipeline),
-        "accounts": _accounts(pipeline, walks, now),
-        "skipped": skipped,
-        "walks": walks[:_SHOWN_WALKS],
-    }
+def status(choice: Choice, screen: Screen, sla: Sla, limits: Limits) -> ExitCode:
+    """Show the state of the warehouse.
+
+    LIMIT if a limit is passed, else MEND if an account's last walk failed.
+    """
+    overview = look(choice, sla)
+    document = overview.document
+    document["reasons"] = reasons(document, limits)
+    if document["reasons"]:
+        document |= {"ok": False, "exit_code": int(ExitCode.LIMIT)}
     screen.document(document)
-    _show(document, screen, now)
+    _show_inbox(document["inbox"], screen, sla)
+    _show_tables(document, screen, overview.now)
+    _show_accounts(document, screen)
+    screen.say("", "Last walks, newest first:", style="bold")
+    complete = (walk for walk in document["walks"] if walk["complete"])
+    show_walks(screen, complete, with_start=True)
+    _show_warnings(document, screen)
+    if document["reasons"]:
+        screen.alarm(f"Over the limit: {'; '.join(document['reasons'])}")
     return ExitCode(document["exit_code"])
 
 
-def last_walks(walks: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The latest walk of each account and scope, from a ledger that is newest first.
-
-    An account whose own walk failed is well again once all visible ones were walked to the end.
-    """
-    latest: dict[tuple[Any, Any], dict[str, Any]] = {}
-    for walk in walks:
-        latest.setdefault((walk["account_id"], walk["scope"]), walk)
-    whole = [walk for walk in latest.values() if walk["account_id"] is None and walk["complete"]]
-    return [
-        walk
-        for walk in latest.values()
-        if walk["complete"]
-        or not any(
-            other["scope"] == walk["scope"]
-            and other["to_the_end"]
-            and other["started_at"] > walk["started_at"]
-            for other in whole
-        )
-    ]
-
-
-def is_dead(newest: list[datetime], walked_at: datetime | None) -> bool:
-    """Whether an account is silent for long, compared with its own past.
-
-    Args:
-        newest: Last activities of its chats, newest first.
-        walked_at: When it was last walked to known ground; silence is counted up to then.
-    """
-    if walked_at is None or len(newest) < LEAST_CHATS:
-        return False
-    longest_pause = max(later - earlier for later, earlier in pairwise(newest))
-    return walked_at - newest[0] > max(LEAST_SILENCE, TIMES_LONGEST_PAUSE * longest_pause)
-
-
-def _nothing_loaded(choice: Choice, pipeline: dlt.Pipeline) -> Failure:
-    return Failure(
-        "NothingLoaded",
-        f"Nothing has been loaded into {warehouse.location(pipeline)}, dataset "
-        f"{choice.dataset_name}, yet.",
-        ExitCode.MEND,
-        next_step=f"postpress run{choice.options()}",
+def _show_inbox(inbox: dict[str, Any], screen: Screen, sla: Sla) -> None:
+    oldest = inbox["oldest_waiting"]
+    over = f"{inbox['over_sla']:,} of them longer than {sla.told(sla.limit)} ({sla.hours()})"
+    screen.pairs(
+        [
+            ("unread", f"{inbox['unread']:,} chats"),
+            ("waiting", f"{inbox['waiting']:,} chats" + (f", {over}" if inbox["waiting"] else "")),
+            ("oldest waiting", _oldest(oldest, sla) if oldest else "-"),
+        ]
     )
+    screen.say("")
 
 
-def _watermark(pipeline: dlt.Pipeline) -> datetime | None:
-    incremental = warehouse.chats_state(pipeline).get("incremental", {})
-    value: datetime | None = incremental.get("timestamp", {}).get("last_value")
-    return value
+def _oldest(oldest: dict[str, Any], sla: Sla) -> str:
+    age = oldest["age_seconds"]
+    told = "" if age is None else f"{sla.told(timedelta(seconds=age))}, "
+    return f"{told}since {minute(oldest['since'])}, in {oldest['account_name']}"
 
 
-def _row_counts(pipeline: dlt.Pipeline) -> dict[str, int]:
-    schema = pipeline.default_schema
-    return {
-        table: warehouse.query(pipeline, {"rows_": "COUNT(*)"}, f"FROM {table}")[0]["rows_"]
-        for table in schema.data_table_names(seen_data_only=True)
-    }
-
-
-def _accounts(pipeline: dlt.Pipeline, walks: Sequence[Walk], now: datetime) -> list[dict[str, Any]]:
-    accounts = warehouse.query(
-        pipeline,
-        {
-            "account_id": "account_id",
-            "account_type": "MAX(account_type)",
-            "chats": "COUNT(DISTINCT id)",
-            "newest": 'MAX("timestamp")',
-        },
-        "FROM chats GROUP BY account_id ORDER BY account_id",
-    )
-    newest = _newest_activities(pipeline)
-    for account in accounts:
-        account_id = account["account_id"]
-        walked_at = _walked_at(walks, account_id)
-        account["last_walk"] = walked_at
-        account["silent_seconds"] = (
-            max(timedelta(0), walked_at - account["newest"]).total_seconds()
-            if walked_at and account["newest"]
-            else None
-        )
-        account["green_but_dead"] = is_dead(newest[account_id], walked_at)
-    return accounts
-
-
-def _newest_activities(pipeline: dlt.Pipeline) -> dict[str | None, list[datetime]]:
-    moments = 'SELECT DISTINCT account_id, id, "timestamp" AS moment FROM chats'
-    place = "ROW_NUMBER() OVER (PARTITION BY account_id ORDER BY moment DESC)"
-    ranked = f"SELECT account_id, moment, {place} AS place FROM ({moments}) AS moments"  # noqa: S608 - our own text
-    rows = warehouse.query(
-        pipeline,
-        {"account_id": "account_id", "moment": "moment"},
-        f"FROM ({ranked} WHERE moment IS NOT NULL) AS ranked WHERE place <= {RECENT_CHATS}"
-        " ORDER BY account_id, moment DESC",
-    )
-    newest: dict[str | None, list[datetime]] = defaultdict(list)
-    for row in rows:
-        newest[row["account_id"]].append(row["moment"])
-    return newest
-
-
-def _walked_at(walks: Sequence[Walk], account_id: str | None) -> datetime | None:
-    """When the account was last read without an error, on its own or with all visible ones."""
-    return max(
-        (
-            walk["started_at"]
-            for walk in walks
-            if walk["complete"] and walk["account_id"] in (account_id, None)
-        ),
-        default=None,
-    )
-
-
-def _show(document: dict[str, Any], screen: Screen, now: datetime) -> None:
+def _show_tables(document: dict[str, Any], screen: Screen, now: datetime) -> None:
     last = document["last_run"]
     screen.pairs(
         [
@@ -173,26 +67,33 @@ def _show(document: dict[str, Any], screen: Screen, now: datetime) -> None:
         ]
     )
     screen.say("")
+
+
+def _show_accounts(document: dict[str, Any], screen: Screen) -> None:
     screen.table(
-        ("account", "provider", "chats", "newest activity", "silent for"),
+        ("account", "provider", "chats", "unread", "waiting", "silent for"),
         (
             (
-                account["account_id"],
+                account["account_name"],
                 account["account_type"],
                 account["chats"],
-                account["newest"],
+                account["unread"],
+                account["waiting"],
                 _silence(account),
             )
             for account in document["accounts"]
         ),
     )
-    screen.say("", "Last walks, newest first:", style="bold")
-    complete = (walk for walk in document["walks"] if walk["complete"])
-    show_walks(screen, complete, with_start=True)
+
+
+def _show_warnings(document: dict[str, Any], screen: Screen) -> None:
+    show_empty(screen, document["empty"])
     show_skipped(screen, document["skipped"])
     for account in document["accounts"]:
         if account["green_but_dead"]:
             screen.say(_dead(account), style="yellow")
+    for finding in document["volume"]:
+        screen.say(f"! Out of line, {finding['account_name']}: {finding['text']}.", style="yellow")
 
 
 def _silence(account: dict[str, Any]) -> str | None:
@@ -202,7 +103,7 @@ def _silence(account: dict[str, Any]) -> str | None:
 
 def _dead(account: dict[str, Any]) -> str:
     return (
-        f"! {account['account_id']} is read without errors but has been silent for "
+        f"! {account['account_name']} is read without errors but has been silent for "
         f"{span(account['silent_seconds'])}, much longer than ever among its last chats. Look "
         "whether it is still connected in your PostPress dashboard."
     )

@@ -10,6 +10,7 @@ import dlt
 from postpress_source.cli import warehouse
 from postpress_source.cli.screen import Screen, span
 from postpress_source.landing.ledger import WALKS
+from postpress_source.views.names import account_names
 
 ALL_VISIBLE: Final = "all visible"
 
@@ -17,12 +18,22 @@ Walk = Mapping[str, Any]
 
 
 def read_walks(pipeline: dlt.Pipeline, tail: str = "") -> list[dict[str, Any]]:
-    """Rows of the ledger, newest first; `tail` is SQL between FROM and ORDER BY."""
-    return warehouse.query(
+    """Rows of the ledger, newest first, and what people call the account.
+
+    `tail` is SQL between FROM and ORDER BY.
+    """
+    names = account_names()
+    walks = warehouse.query(
         pipeline,
         {name: name for name in WALKS.names},
         f"FROM chat_walks {tail} ORDER BY started_at DESC, account_id LIMIT 2000",
     )
+    return [walk | {"account_name": named(walk["account_id"], names)} for walk in walks]
+
+
+def named(account_id: str | None, names: Mapping[str, str]) -> str:
+    """What people call an account, else its id; or that it is all of them."""
+    return ALL_VISIBLE if account_id is None else names.get(account_id, account_id)
 
 
 def walks_of_loads(pipeline: dlt.Pipeline, load_ids: Iterable[str]) -> list[dict[str, Any]]:
@@ -41,7 +52,7 @@ def seconds_of(walk: Walk) -> float | None:
 def show_walks(screen: Screen, walks: Iterable[Walk], *, with_start: bool = False) -> None:
     """A table of walks that read all they had to."""
     columns: dict[str, Callable[[Walk], Any]] = {
-        "account": lambda walk: walk["account_id"] or ALL_VISIBLE,
+        "account": lambda walk: walk["account_name"],
         "walk": lambda walk: walk["kind"],
         "started": lambda walk: walk["started_at"],
         "chats": lambda walk: walk["chats_read"],
@@ -54,9 +65,16 @@ def show_walks(screen: Screen, walks: Iterable[Walk], *, with_start: bool = Fals
         screen.table(list(columns), rows)
 
 
+def show_empty(screen: Screen, walks: Iterable[Walk]) -> None:
+    """A warning of each account that is read without an error and lists nothing."""
+    for walk in walks:
+        if walk["complete"] and walk["account_id"] and walk["next_step"]:
+            screen.say(f"! Account {walk['account_name']}: {walk['next_step']}", style="yellow")
+
+
 def show_skipped(screen: Screen, walks: Iterable[Walk]) -> None:
     """What to do about each account that couldn't be read."""
     for walk in walks:
-        account = walk["account_id"] or ALL_VISIBLE
-        screen.say(f"Skipped: account {account} - {walk['error_type'] or 'error'}", style="red")
+        why = walk["error_type"] or "error"
+        screen.say(f"Skipped: account {walk['account_name']} - {why}", style="red")
         screen.pairs([("  Next", walk["next_step"] or walk["error"] or "-")])

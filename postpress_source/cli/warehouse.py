@@ -32,6 +32,9 @@ from postpress_source.source import PostpressArguments, PostpressSettings
 
 DUCKDB_FILE = "inbox"
 PARQUET_FOLDER = "inbox_parquet"
+_WALKED = ("started_at", "finished_at", "watermark_before", "watermark_after", "saw_down_to")
+_OF_CHATS = ("timestamp", "muted_until", "seen_from", "seen_until", "moment", "newest")
+_INSTANTS = frozenset((*_OF_CHATS, *_WALKED))
 
 
 def open_pipeline(choice: Choice, collector: Collector = NULL_COLLECTOR) -> dlt.Pipeline:
@@ -125,7 +128,10 @@ def query(pipeline: dlt.Pipeline, columns: Mapping[str, str], tail: str) -> list
         client.execute_query(_translate(f"SELECT {select} {tail}", client)) as cursor,
     ):
         rows = cursor.fetchall()
-    return [dict(zip(columns, map(_utc, row), strict=True)) for row in rows]
+    return [
+        {name: _value(name, value) for name, value in zip(columns, row, strict=True)}
+        for row in rows
+    ]
 
 
 def _translate(sql: str, client: SqlClientBase[Any]) -> str:
@@ -134,11 +140,21 @@ def _translate(sql: str, client: SqlClientBase[Any]) -> str:
     statement = sqlglot.parse_one(sql, read="duckdb")
     for table in list(statement.find_all(sqlglot.exp.Table)):
         name = client.make_qualified_table_name(table.name)
-        table.replace(sqlglot.exp.to_table(name, dialect=dialect))
+        placed = sqlglot.exp.to_table(name, dialect=dialect)
+        placed.set("alias", table.args.get("alias"))
+        table.replace(placed)
     return statement.sql(dialect=dialect)
 
 
-def _utc(value: Any) -> Any:
+def _value(name: str, value: Any) -> Any:
+    """A value as every destination has it: SQLite gives instants as texts."""
+    if isinstance(value, str) and name in _INSTANTS:
+        value = datetime.fromisoformat(value)
+    return in_utc(value)
+
+
+def in_utc(value: Any) -> Any:
+    """A value as the destination gave it; an instant in UTC, which it is where it has no zone."""
     if isinstance(value, datetime):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     return value

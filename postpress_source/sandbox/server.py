@@ -236,6 +236,8 @@ def run_forever(
 ) -> None:
     """Serve a generated world until Ctrl-C, saying how to reach it; time passes as in real life.
 
+    It takes the key that it says and no other, as PostPress would.
+
     Args:
         chats: In all accounts together.
         accounts: Linked accounts.
@@ -249,10 +251,10 @@ def run_forever(
         options: Fields of `WorldOptions`.
     """
     world = generate_world(chats, accounts, seed, datetime.now(UTC) - behind, **options)
-    with serve(world, port=port, latency=latency) as sandbox:
-        say(_introduction(sandbox))
-        at = time.monotonic()
+    with serve(world, port=port, api_key=DEFAULT_KEY, latency=latency) as sandbox:
         try:
+            say(_introduction(sandbox))
+            at = time.monotonic()
             while True:
                 time.sleep(1)
                 passed, at = time.monotonic() - at, time.monotonic()
@@ -271,7 +273,7 @@ PostPress sandbox: {len(sandbox.world)} chats in {len(sandbox.world.accounts)} a
   api_key   {sandbox.key}
 
 curl --request GET \\
-  --url '{origin}/api/v1/chats?{query}' \\
+  --url '{sandbox.url}/chats?{query}' \\
   --header 'X-API-KEY: {sandbox.key}' \\
   --header 'accept: application/json'
 

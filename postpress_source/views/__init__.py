@@ -7,6 +7,7 @@ Each file of this folder is one ``CREATE VIEW`` over the loaded tables, to be us
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from importlib.resources import files
 from typing import Any, Final
@@ -14,7 +15,10 @@ from zoneinfo import ZoneInfo
 
 import dlt
 
+from postpress_source.views.names import account_names, check_account_names, with_names
+
 VIEWS: Final = (
+    "account_names",
     "inbox_chats",  # the other inbox views select from it
     "inbox_backlog",
     "inbox_linkedin",
@@ -63,30 +67,39 @@ def _with(found: re.Match[str], parameters: dict[str, str | int]) -> str:
 
 
 def create_views(
-    pipeline: dlt.Pipeline, *, at_hour: int = 9, time_zone: str = "UTC", sla_hours: int = 24
+    pipeline: dlt.Pipeline,
+    names: Mapping[str, str] | None = None,
+    *,
+    at_hour: int = 9,
+    time_zone: str = "UTC",
+    sla_hours: int = 24,
 ) -> None:
     """The views stand in the pipeline's dataset, beside the tables; those of an earlier call go.
 
-    Call it once after the first load. Views follow the tables by themselves; they are in the way
-    only of a table that is dropped, which PostgreSQL refuses: `drop_views` first. Those over
-    `chats_history` are created where there is one.
+    Call it once after the first load, and when a name has changed. Views follow the tables by
+    themselves; they are in the way only of a table that is dropped, which PostgreSQL refuses:
+    `drop_views` first. Those over `chats_history` are created where there is one.
 
     Args:
         pipeline: Whose dataset.
+        names: Account id -> name; None: the setting `account_names`.
         at_hour: The hour of `inbox_backlog_daily`, 0 to 23.
         time_zone: Of that hour, by its IANA name.
         sla_hours: How long a chat may wait, for `inbox_waits`.
 
     Raises:
         ValueError: A parameter is none.
+        PostpressArgumentError: The names aren't texts.
     """
+    named = account_names() if names is None else check_account_names(names)
     if not 0 <= at_hour <= 23 or sla_hours < 0:
         raise ValueError("at_hour is 0 to 23, sla_hours 0 or more")
     zone = ZoneInfo(time_zone).key  # or ZoneInfoNotFoundError, a KeyError
     drop_views(pipeline)
     with pipeline.sql_client() as client:
         for name in (*VIEWS, *(HISTORY_VIEWS if _has_history(pipeline) else ())):
-            client.execute_sql(view_sql(name, at_hour=at_hour, time_zone=zone, sla_hours=sla_hours))
+            sql = view_sql(name, at_hour=at_hour, time_zone=zone, sla_hours=sla_hours)
+            client.execute_sql(with_names(sql, named) if name == "account_names" else sql)
 
 
 def drop_views(pipeline: dlt.Pipeline) -> None:

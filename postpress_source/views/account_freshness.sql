@@ -75,7 +75,9 @@ SELECT
     CAST(EXTRACT(EPOCH FROM (n.as_of - k.newest_chat_at)) AS DOUBLE PRECISION) / 3600
         AS silent_hours,
     w.error_type,
-    w.next_step
+    w.next_step,
+    COALESCE(c.account_name, k.account_id) AS account_name
 FROM known AS k
+LEFT JOIN account_names AS c ON c.account_id = k.account_id
 LEFT JOIN walked AS w ON w.account_id = k.account_id
 CROSS JOIN (SELECT MAX(last_read_at) AS as_of FROM walked) AS n;

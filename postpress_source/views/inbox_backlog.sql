@@ -11,6 +11,7 @@ SELECT
     COUNT(*) FILTER (WHERE i.waiting AND i.idle_hours >= 168) AS stale_chats,
     MIN(i.last_activity_at) FILTER (WHERE i.unread) AS oldest_unread_at,
     MAX(i.idle_hours) FILTER (WHERE i.unread) AS oldest_unread_hours,
-    MAX(i.idle_hours) FILTER (WHERE i.waiting) AS oldest_waiting_hours
+    MAX(i.idle_hours) FILTER (WHERE i.waiting) AS oldest_waiting_hours,
+    MAX(i.account_name) AS account_name
 FROM inbox_chats AS i
 GROUP BY i.account_type, i.account_id;

@@ -1,5 +1,6 @@
 -- One row a chat, with the flags and ages that the other inbox views count by.
 --
+-- account_name  what the account is called in the view account_names; else its id
 -- as_of       end of the last complete walk: ages are told as the inbox was then, so that they
 --             don't grow while nothing is loaded
 -- unread      unread_count <> 0; -1 is a chat marked unread by hand
@@ -20,7 +21,8 @@ SELECT
     f.unread AND NOT f.archived AND NOT f.muted AND NOT f.sponsored AS waiting,
     CAST(EXTRACT(EPOCH FROM (f.as_of - f.last_activity_at)) AS DOUBLE PRECISION) / 3600
         AS idle_hours,
-    f.as_of
+    f.as_of,
+    f.account_name
 FROM (
     SELECT
         c.id,
@@ -33,7 +35,9 @@ FROM (
         COALESCE(c.archived, FALSE) AS archived,
         COALESCE(c.muted_forever, FALSE) OR COALESCE(c.muted_until > w.as_of, FALSE) AS muted,
         COALESCE(c.content_type, '') = 'sponsored' AS sponsored,
-        w.as_of
+        w.as_of,
+        COALESCE(n.account_name, c.account_id) AS account_name
     FROM chats AS c
+    LEFT JOIN account_names AS n ON n.account_id = c.account_id
     CROSS JOIN (SELECT MAX(finished_at) AS as_of FROM chat_walks WHERE complete) AS w
 ) AS f;

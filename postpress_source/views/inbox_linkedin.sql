@@ -10,7 +10,9 @@ SELECT
     COUNT(*) FILTER (WHERE i.unread) AS unread_chats,
     COUNT(*) FILTER (WHERE i.waiting) AS waiting_chats,
     COUNT(*) FILTER (WHERE i.waiting AND i.idle_hours >= 168) AS stale_chats,
-    MAX(i.idle_hours) FILTER (WHERE i.unread) AS oldest_unread_hours
+    MAX(i.idle_hours) FILTER (WHERE i.unread) AS oldest_unread_hours,
+    MAX(i.idle_hours) FILTER (WHERE i.waiting) AS oldest_waiting_hours,
+    MAX(i.account_name) AS account_name
 FROM inbox_chats AS i
 LEFT JOIN (
     SELECT DISTINCT

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow.dataset as ds
@@ -216,9 +216,61 @@ def test_a_file_that_is_open_elsewhere(desk: Desk, inbox: Sandbox) -> None:
     holder.communicate("")
     assert ended.code == 3, ended.text
     assert "Another program has the DuckDB file open" in ended.err
+    said = " ".join(ended.err.split())
+    assert "Could not set lock on file" in said
+    assert f"(PID {holder.pid})" in said, "nobody can close what isn't named"
     assert_plain(ended.text)
     assert desk.run("run").code == 0
     assert landed(desk) == listed(inbox)
+
+
+@pytest.mark.slow
+def test_a_run_after_ctrl_c_in_the_load_counts_both_loads(desk: Desk, inbox: Sandbox) -> None:
+    (desk.folder / "sitecustomize.py").write_text(
+        "import dlt.load.load as load\n"
+        "def interrupted(*_): raise KeyboardInterrupt\n"
+        "load.Load.run = interrupted\n"
+    )
+    first = desk.run("run", PYTHONPATH=str(desk.folder))
+    assert (first.code, desk.tables()) == (130, set())
+    assert "the next run reads it again" in first.err
+    assert desk.run("run").code == 0
+    inbox.world.new_chat(folder=["one", "two"])
+    interrupted = desk.run("run", PYTHONPATH=str(desk.folder))
+    assert interrupted.code == 130, interrupted.text
+    assert "What was read is kept" in interrupted.err
+    inbox.world.new_chat(folder=["three"])
+    told = json.loads(desk.run("run", "--json").out)
+    assert len(told["loads"]) == len(told["walks"]) == 2
+    assert landed(desk) == listed(inbox)
+    listed_ids = ", ".join(f"'{load_id}'" for load_id in told["loads"])
+    brought = f"SELECT id FROM postpress.chats WHERE _dlt_load_id IN ({listed_ids})"  # noqa: S608
+    assert told["rows"]["chats"] >= len(desk.query(brought)) == 2
+    (folders,) = desk.query(
+        f"SELECT count(*) FROM postpress.chats__folder WHERE chat_id IN ({brought})"  # noqa: S608
+    )
+    assert told["rows"]["chats__folder"] >= folders[0] == 3
+
+
+def test_only_unread_chats_since_a_day(desk: Desk, inbox: Sandbox) -> None:
+    day = datetime.now(UTC) - timedelta(days=30)
+    ended = desk.run("run", "--unread", "--since", day.isoformat())
+    assert ended.code == 0, ended.text
+    expected = sorted(
+        chat["id"]
+        for chat in inbox.world.relist()
+        if chat["unread_count"]
+        and (not chat["timestamp"] or datetime.fromisoformat(chat["timestamp"]) >= day)
+    )
+    assert 0 < len(expected) < 600
+    assert landed(desk) == expected
+
+
+def test_an_account_that_lists_nothing_is_warned_of(desk: Desk, inbox: Sandbox) -> None:
+    ended = desk.run("run", "--account", "acc_mistyped")
+    assert ended.code == 0, ended.text
+    assert "! Account acc_mistyped: No chat is listed" in ended.out
+    assert_plain(ended.text)
 
 
 @pytest.mark.slow
@@ -226,6 +278,8 @@ def test_parquet_files(desk: Desk, inbox: Sandbox) -> None:
     ended = desk.run("run", "--destination", "filesystem")
     assert ended.code == 0, ended.text
     assert_plain(ended.text)
+    assert ended.err.count("! ") == 1, "dlt says it once a table"
+    assert "docs/destinations.md" in " ".join(ended.err.split())
     folder = desk.folder / "inbox_parquet" / "postpress" / "chats"
     assert f"{Path('inbox_parquet')}" in ended.out
     table = ds.dataset(sorted(map(str, folder.glob("*.parquet")))).to_table()
@@ -255,7 +309,8 @@ def test_sandbox_needs_no_key_and_goes_on_where_it_was(desk: Desk) -> None:
     assert second.code == 0
     assert desk.query("SELECT id FROM postpress.chats ORDER BY id", file) == ids
     assert "postpress status --sandbox" in second.out
-    commands = second.out.partition("Look next:")[2]
+    commands, _, page = second.out.partition("Look next:")[2].partition("The inbox as a page: ")
+    assert (desk.folder / page.strip()).exists()
     assert commands.count("dlt pipeline") == 2
     done = subprocess.run(
         ["bash", "-ec", commands],

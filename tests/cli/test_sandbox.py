@@ -11,7 +11,7 @@ import pytest
 import urllib3
 
 from postpress_source.cli.failures import CommandError
-from postpress_source.cli.sandbox import duration
+from postpress_source.cli.times import duration
 from tests.cli.conftest import Desk, assert_plain
 
 
@@ -31,6 +31,8 @@ def test_it_serves_as_it_says(desk: Desk, process: subprocess.Popen[str]) -> Non
     url, key = (re.split(r"\s+", line.strip())[1] for line in head[1:])
     answer = urllib3.request("GET", f"{url}/chats?limit=250", headers={"X-API-KEY": key})
     assert len(answer.json()["items"]) == 30
+    other = urllib3.request("GET", f"{url}/chats", headers={"X-API-KEY": "pp_live_other"})
+    assert other.status == 401, "a key that it doesn't say is as good as the one that it says"
 
     port = url.rsplit(":", 1)[1].split("/")[0]
     told = json.loads(desk.run("sandbox", "--port", port, "--advance", "3d", "--json").out)

@@ -8,9 +8,7 @@ from importlib.metadata import version
 import pytest
 
 import postpress_source
-from tests.cli.conftest import POSTPRESS, Desk, assert_plain
-
-COMMANDS = ("check", "plan", "run", "status", "sandbox")
+from tests.cli.conftest import COMMANDS, POSTPRESS, Desk, assert_plain
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -46,7 +44,10 @@ def test_help_fits_and_ends_well(desk: Desk, command: str) -> None:
         (["sandbox", "--chats", "many"], "--chats"),
         (["sandbox", "--advance", "soon"], "6h"),
         (["plan", "--type", "EMAIL"], "LINKEDIN"),
+        (["run", "--type", "linkdin"], "Did you mean LINKEDIN?"),
         (["plan", "--destination", "punchcards"], "filesystem"),
+        (["plan", "--destination", "Postgrse"], "Did you mean postgres?"),
+        (["run", "--since", "yesterday"], "2026-05-17"),
     ],
 )
 def test_wrong_usage_is_two(desk: Desk, arguments: list[str], told: str) -> None:
@@ -54,6 +55,41 @@ def test_wrong_usage_is_two(desk: Desk, arguments: list[str], told: str) -> None
     assert ended.code == 2, ended.text
     assert told in ended.err
     assert "Traceback" not in ended.err
+
+
+def test_names_are_known_in_any_case(desk: Desk) -> None:
+    ended = desk.run("plan", "--destination", "DuckDB", "--type", "linkedin")
+    assert ended.code == 0, ended.text
+    assert "account_type=LINKEDIN" in ended.out
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_all_settings_that_are_missing_are_told_at_once(desk: Desk, installed: bool) -> None:
+    if not installed:
+        (desk.folder / "psycopg2.py").write_text("raise ModuleNotFoundError(name='psycopg2')")
+        desk.environment["PYTHONPATH"] = str(desk.folder)
+    told = desk.run("run", "--destination", "postgres")
+    assert told.code == 1, told.text
+    assert_plain(told.text)
+    block = told.err.partition("[destination.postgres.credentials]")[2]
+    for name in ("database", "username", "password", "host"):
+        assert f'{name} = "..."' in block
+        assert f"DESTINATION__POSTGRES__CREDENTIALS__{name.upper()}" in block
+
+
+def test_the_extra_that_brings_a_destination_is_ours(desk: Desk) -> None:
+    (desk.folder / "psycopg2.py").write_text(
+        "raise ModuleNotFoundError(\"No module named 'psycopg2'\", name='psycopg2')"
+    )
+    credentials = "postgresql://somebody:secret@127.0.0.1:9/nothing"
+    told = desk.run(
+        *("plan", "--destination", "postgres"),
+        PYTHONPATH=str(desk.folder),
+        DESTINATION__POSTGRES__CREDENTIALS=credentials,
+    )
+    assert told.code == 1, told.text
+    assert "pip install 'postpress-source[postgres]'" in told.err
+    assert "secret" not in told.text
 
 
 def test_the_package_shows_its_names_without_importing_dlt() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from postpress_source.cli.accounts import LEAST_CHATS, is_dead, last_walks
 from postpress_source.cli.screen import span
-from postpress_source.cli.status import LEAST_CHATS, is_dead, last_walks
 from postpress_source.sandbox import Sandbox
 from tests.cli.conftest import Desk, assert_plain
 

@@ -150,10 +150,10 @@ def test_it_runs_until_ctrl_c_and_time_passes_meanwhile(http: urllib3.PoolManage
 
 
 def ask_as_printed(printed: str) -> Any:
-    """Do what the printed curl command does, which is the reference page's with a local URL."""
+    """Do what the printed curl command does: the reference page's, with the base URL above it."""
     command = re.compile(
         r"curl --request GET \\\n"
-        r"  --url '(http://127\.0\.0\.1:\d+/api/v1/chats\?account_id=acc_\w{26}&limit=100)' \\\n"
+        r"  --url '(http://127\.0\.0\.1:\d+/v1/chats\?account_id=acc_\w{26}&limit=100)' \\\n"
         r"  --header 'X-API-KEY: (pp_test_\w+)' \\\n"
         r"  --header 'accept: application/json'\n"
     )

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -115,7 +114,7 @@ class Sync:
         now: datetime,
         package: Package,
     ) -> Iterator[Any]:
-        load_id, created_at, emptied = package
+        load_id, of_package, emptied = package
         state = dlt.current.resource_state()
         upgrade(state, self._filters.scope(), self._scope)
         shape = Shape()
@@ -126,14 +125,14 @@ class Sync:
         if standing.lost:
             state.pop("scopes", None)
         keeps = self._history_keep is not None
-        seen_at = _seen_at(state, now, created_at)
+        # dlt retires versions at the instant that its package was made: be that the run's own
+        of_package["created_at"] = seen_at = _seen_at(state, now)
         if self._history_keep is not None:
             mend_history(Table(shape), shape, state, standing, now - self._history_keep)
         shape.describe(
             new=standing.no_table,
             new_history=standing.no_history,
             history=keeps,
-            boundary=None if seen_at == created_at else seen_at,
         )
         shape.create_again(standing.dropped, load_id)
         empty = emptied or (standing.no_table and standing.no_history)
@@ -160,8 +159,9 @@ class Sync:
             after = {unit: remember_failure(memory) for unit, memory in after.items()}
         if landing.rows:
             remember_load(state, load_id, appended=shape.appends)
+        if landing.rows or seen_at > now:
             state["seen_at"] = seen_at.isoformat()
-        rows = self._ledger(walks, after, load_id, landing.staged)
+        rows = self._ledger(walks, after, load_id, landing)
         yield from landing.ledger(rows, accounts(walks, load_id))
         if window.end is not None:
             return
@@ -213,11 +213,14 @@ class Sync:
         return plan
 
     def _ledger(
-        self, walks: Sequence[Walk], after: Mapping[str, Memory], load_id: str, staged: Counter[Any]
+        self, walks: Sequence[Walk], after: Mapping[str, Memory], load_id: str, landing: HandOver
     ) -> Any:
+        staged = landing.staged
         for walk in walks:
             new = staged[walk.account_id] if walk.account_id else staged.total()
             walk.unchanged = walk.complete and not new
+            if not landing.all_in_history:  # it can't say what held at this look
+                walk.saw, walk.saw_down_to = {}, None
         rows = [(walk, after.get(walk.account_id or ALL_VISIBLE)) for walk in walks]
         return ledger(rows, self._filters.scope(), load_id)
 
@@ -248,21 +251,17 @@ def _in_window(spool: Spool, window: Window) -> Iterator[pa.Table]:
     return (rows for rows in tables if rows.num_rows)
 
 
-def _seen_at(state: Mapping[str, Any], now: datetime, created_at: datetime) -> datetime:
-    """The run's instant: the load package's, unless that is old, or not after the run before it.
-
-    A package may be left from a run that died, and a clock may have been set back.
-    """
-    seen_at = created_at if abs(now - created_at) < timedelta(minutes=1) else now
+def _seen_at(state: Mapping[str, Any], now: datetime) -> datetime:
+    """The run's instant: after that of the run before it, though a clock be set back."""
     before = state.get("seen_at")
-    return seen_at if before is None else max(seen_at, datetime.fromisoformat(before) + _TICK)
+    return now if before is None else max(now, datetime.fromisoformat(before) + _TICK)
 
 
 class Package(NamedTuple):
-    """The load package of the run, when it was made, and whether it empties the tables first."""
+    """The load package of the run, its state, and whether it empties the tables first."""
 
     load_id: str
-    created_at: datetime
+    state: dict[str, Any]
     emptied: bool
 
 
@@ -282,9 +281,8 @@ def _package() -> Package | None:
             "Two PostPress sources are in one run, where their rows would be taken for doubles",
             next_step="Run them one after the other: pipeline.run(one), then pipeline.run(other).",
         )
-    created_at = datetime.fromisoformat(package["state"]["created_at"].isoformat())
     emptied = bool(mine.get("dropped_tables") or mine.get("truncated_tables"))  # refresh
-    return Package(str(package["load_id"]), created_at.astimezone(UTC), emptied)
+    return Package(str(package["load_id"]), mine, emptied)
 
 
 def _tellers() -> tuple[OnPage, Callable[[int], None]]:

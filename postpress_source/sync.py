@@ -10,19 +10,19 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import dlt
 import pyarrow as pa
 from dlt.common.runtime.collector import NULL_COLLECTOR
-from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
 
 from postpress_source.api.client import PostpressClient
 from postpress_source.arguments import Filters, Window
 from postpress_source.chats.tables import in_window
-from postpress_source.errors import PostpressArgumentError, PostpressContractError
+from postpress_source.errors import PostpressContractError
 from postpress_source.landing.hand_over import HandOver, lands
 from postpress_source.landing.ledger import accounts, ledger
+from postpress_source.landing.package import Package, package_of_run
 from postpress_source.landing.repair import (
     Standing,
     look_for_last_load,
@@ -54,7 +54,6 @@ from postpress_source.walks.watermark import (
 
 logger = logging.getLogger("postpress_source")
 
-_TICK: Final = timedelta(milliseconds=1)
 _LOST: Final = "the last load isn't in this destination"
 _DOUBLED: Final = "rows landed twice: a load was cut off"
 
@@ -94,7 +93,7 @@ class Sync:
         """The items to yield to dlt; state is written, and the watermark moved, at the end."""
         window = Window.of(timestamp)
         _advance(timestamp, None)  # no filter of dlt's: a new account is older than the watermark
-        package, now = _package(), datetime.now(UTC)
+        package, now = package_of_run(), datetime.now(UTC)
         with closing(Spool()) as spool, closing(self._client):
             if package is None or not lands():
                 yield from self._peek(spool, window, now)
@@ -114,7 +113,6 @@ class Sync:
         now: datetime,
         package: Package,
     ) -> Iterator[Any]:
-        load_id, of_package, emptied = package
         state = dlt.current.resource_state()
         upgrade(state, self._filters.scope(), self._scope)
         shape = Shape()
@@ -125,8 +123,7 @@ class Sync:
         if standing.lost:
             state.pop("scopes", None)
         keeps = self._history_keep is not None
-        # dlt retires versions at the instant that its package was made: be that the run's own
-        of_package["created_at"] = seen_at = _seen_at(state, now)
+        load_id, seen_at = package.load_id, package.date(state, now)
         if self._history_keep is not None:
             mend_history(Table(shape), shape, state, standing, now - self._history_keep)
         shape.describe(
@@ -135,7 +132,7 @@ class Sync:
             history=keeps,
         )
         shape.create_again(standing.dropped, load_id)
-        empty = emptied or (standing.no_table and standing.no_history)
+        empty = package.emptied or (standing.no_table and standing.no_history)
         table = Table(shape, empty=empty, history=keeps)
         walks = self.plan(read_memories(state, self._scope), window, now, standing, seen_at)
         walks = self._read(spool, walks, table if shape.can_delete or keeps else None)
@@ -159,7 +156,6 @@ class Sync:
             after = {unit: remember_failure(memory) for unit, memory in after.items()}
         if landing.rows:
             remember_load(state, load_id, appended=shape.appends)
-        if landing.rows or seen_at > now:
             state["seen_at"] = seen_at.isoformat()
         rows = self._ledger(walks, after, load_id, landing)
         yield from landing.ledger(rows, accounts(walks, load_id))
@@ -215,9 +211,8 @@ class Sync:
     def _ledger(
         self, walks: Sequence[Walk], after: Mapping[str, Memory], load_id: str, landing: HandOver
     ) -> Any:
-        staged = landing.staged
         for walk in walks:
-            new = staged[walk.account_id] if walk.account_id else staged.total()
+            new = landing.new_of(walk.account_id)
             walk.unchanged = walk.complete and not new
             if not landing.all_in_history:  # it can't say what held at this look
                 walk.saw, walk.saw_down_to = {}, None
@@ -251,44 +246,10 @@ def _in_window(spool: Spool, window: Window) -> Iterator[pa.Table]:
     return (rows for rows in tables if rows.num_rows)
 
 
-def _seen_at(state: Mapping[str, Any], now: datetime) -> datetime:
-    """The run's instant: after that of the run before it, though a clock be set back."""
-    before = state.get("seen_at")
-    return now if before is None else max(now, datetime.fromisoformat(before) + _TICK)
-
-
-class Package(NamedTuple):
-    """The load package of the run, its state, and whether it empties the tables first."""
-
-    load_id: str
-    state: dict[str, Any]
-    emptied: bool
-
-
-def _package() -> Package | None:
-    """The load package of the run; None where there is no pipeline.
-
-    Raises:
-        PostpressArgumentError: Another source of this package is in it.
-    """
-    try:
-        package = dlt.current.load_package_state()
-    except CurrentLoadPackageStateNotAvailable:
-        return None
-    mine: dict[str, Any] = package["state"]  # type: ignore[assignment]  # open to other keys
-    if mine.setdefault("postpress_source", source := id(dlt.current.source())) != source:
-        raise PostpressArgumentError(
-            "Two PostPress sources are in one run, where their rows would be taken for doubles",
-            next_step="Run them one after the other: pipeline.run(one), then pipeline.run(other).",
-        )
-    emptied = bool(mine.get("dropped_tables") or mine.get("truncated_tables"))  # refresh
-    return Package(str(package["load_id"]), mine, emptied)
-
-
 def _tellers() -> tuple[OnPage, Callable[[int], None]]:
     """Tell dlt's progress collector of each page, from any thread, and of each walk."""
     # asked for once: dlt resolves the pipeline's settings each time
-    collector: Any = dlt.current.pipeline().collector if _package() else NULL_COLLECTOR
+    collector: Any = dlt.current.pipeline().collector if package_of_run() else NULL_COLLECTOR
     lock = threading.Lock()
 
     def on_page(chats: int) -> None:

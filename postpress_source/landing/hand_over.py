@@ -129,6 +129,10 @@ class HandOver:
                 self._shape.choose_files(name, empty=not rows.num_rows)
                 yield self._past_steps(dlt.mark.with_table_name(rows, name))
 
+    def new_of(self, account_id: str | None) -> int:
+        """How many chats were staged of an account; None: of all."""
+        return self.staged[account_id] if account_id else self.staged.total()
+
     @property
     def all_in_history(self) -> bool:
         """Whether history got all chats: none was kept back by a step, or given another id."""

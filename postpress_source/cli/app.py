@@ -153,6 +153,31 @@ def status(
 
 
 @app.command()
+def forget(
+    *,
+    chats: Annotated[
+        list[str] | None,
+        typer.Option("--chat", metavar="ID", help="Forget this chat; may be repeated."),
+    ] = None,
+    accounts: Annotated[
+        list[str] | None,
+        typer.Option("--account", metavar="ID", help="This account, and all its chats."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count only.")] = False,
+    destination: Destination = "duckdb",
+    dataset: Dataset = "postpress",
+    sandbox: OfSandbox = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete every trace of chats or accounts from the tables."""
+    choice = Choice(destination, dataset, sandbox)
+    with _command(as_json) as screen:
+        from postpress_source.cli.forget import forget
+
+        screen.exit_code = forget(choice, chats or (), accounts or (), screen, dry_run=dry_run)
+
+
+@app.command()
 def sandbox(
     *,
     chats: Annotated[int, typer.Option(min=0, help="In all accounts together.")] = 500,

@@ -12,7 +12,7 @@ import dlt
 
 from postpress_source.cli import warehouse
 from postpress_source.cli.choice import Choice
-from postpress_source.cli.failures import CommandError, ExitCode, Failure
+from postpress_source.cli.failures import CommandError, ExitCode
 from postpress_source.cli.screen import Screen, instant, span
 from postpress_source.cli.walks import Walk, read_walks, show_skipped, show_walks
 
@@ -27,7 +27,7 @@ def status(choice: Choice, screen: Screen) -> ExitCode:
     """Show the state of the warehouse. MEND if an account's last walk failed."""
     pipeline = warehouse.open_pipeline(choice)
     if not warehouse.restore(pipeline):
-        raise CommandError(_nothing_loaded(choice, pipeline))
+        raise CommandError(warehouse.nothing_loaded(choice, pipeline))
     walks = read_walks(pipeline)
     skipped = [walk for walk in last_walks(walks) if not walk["complete"]]
     now = datetime.now(UTC)
@@ -83,16 +83,6 @@ def is_dead(newest: list[datetime], walked_at: datetime | None) -> bool:
         return False
     longest_pause = max(later - earlier for later, earlier in pairwise(newest))
     return walked_at - newest[0] > max(LEAST_SILENCE, TIMES_LONGEST_PAUSE * longest_pause)
-
-
-def _nothing_loaded(choice: Choice, pipeline: dlt.Pipeline) -> Failure:
-    return Failure(
-        "NothingLoaded",
-        f"Nothing has been loaded into {warehouse.location(pipeline)}, dataset "
-        f"{choice.dataset_name}, yet.",
-        ExitCode.MEND,
-        next_step=f"postpress run{choice.options()}",
-    )
 
 
 def _watermark(pipeline: dlt.Pipeline) -> datetime | None:

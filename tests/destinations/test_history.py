@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from itertools import groupby, pairwise
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from postpress_source.sandbox import World, generate_world
 from tests.cut_off import lost_acknowledgements
 from tests.destinations.conftest import HOLD, Inbox
 from tests.destinations.landed import LISTS, elements, inbox, ledger, utc
-from tests.destinations.targets import TARGETS, Row, Target
+from tests.destinations.targets import BY_NAME, TARGETS, Row, Target, duckdb_on
 
+PAGE = (Path(__file__).parents[2] / "docs" / "history.md").read_text()
+SQL = {
+    match[1]: match[2] for match in re.finditer(r"```sql\n-- ([\w ]+)\n(.*?)```", PAGE, re.DOTALL)
+}
 NOW = datetime(2026, 5, 17, 9, 42, 11, 123000, tzinfo=UTC)
 OWN = ("extra", "version", "seen_from", "seen_until", "gone", "_dlt_load_id", "_dlt_id")
 
@@ -48,17 +54,6 @@ def _read(to: Inbox) -> Iterable[Row]:
     return to.place.read("chats_history")
 
 
-def ended(rows: list[Row]) -> list[Row]:
-    """Appended rows as `scd2` would have them: each ends where the next of its chat begins."""
-    found = []
-    for _, of_chat in groupby(rows, key=lambda row: row["id"]):
-        lives = [*of_chat]
-        for row, after in pairwise([*lives, {"seen_from": None}]):
-            if not row["gone"]:
-                found.append(row | {"seen_until": after["seen_from"]})
-    return found
-
-
 def at(rows: list[Row], instant: datetime) -> dict[str, Row]:
     """The chats that history says were there, by id, in the form of `inbox`."""
     found: dict[str, Row] = {}
@@ -70,10 +65,25 @@ def at(rows: list[Row], instant: datetime) -> dict[str, Row]:
     return found
 
 
+def documented(to: Inbox) -> list[Row]:
+    """Appended rows as the documented view has them."""
+    with duckdb_on(to.place) as connection:
+        connection.register("chats_history", pa.Table.from_pylist(to.place.read("chats_history")))
+        loads = [{"load_id": load_id, "status": 0} for load_id in _loads(to)]
+        connection.register("_dlt_loads", pa.Table.from_pylist(loads))
+        connection.execute(SQL["appended versions"])
+        rows = connection.sql("FROM chats_versions").to_arrow_table().to_pylist()
+    return [{name: utc(value) for name, value in row.items()} for row in rows]
+
+
+def _loads(to: Inbox) -> set[str]:
+    return {row["_dlt_load_id"] for row in to.place.read("chat_walks")}
+
+
 def history(to: Inbox) -> list[Row]:
     rows = versions(to)
     if not to.place.target.array_tables:
-        return ended(rows)
+        return documented(to)
     assert not any(row["gone"] for row in rows), "a tombstone is no version"
     return rows
 
@@ -131,3 +141,29 @@ def test_of_what_landed_twice_one_version_is_current(to: Inbox) -> None:
         to.run()
     (latest,) = {max(utc(walk["started_at"]) for walk in ledger(to.place))}
     assert at(history(to), latest) == inbox(to.world)
+
+
+def test_parquet_is_written_anew_without_a_chat(
+    make_inbox: Callable[[Target], Inbox], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to = make_inbox(BY_NAME["parquet"])
+    world = to.serve(generate_world(40, 2, now=NOW))
+    to.run()
+    change(world, 0)
+    to.run()
+    chat = world.chat_ids[0]
+    folder = to.place.folder / to.place.dataset
+    monkeypatch.chdir(tmp_path)
+    with duckdb_on(to.place) as connection:
+        sql = SQL["forget in files"].replace("inbox/postpress", str(folder))
+        connection.execute(sql.replace("the chat", chat))
+    for table in ("chats", "chats_history"):
+        for file in (folder / table).glob("*.parquet"):
+            file.unlink()
+        (tmp_path / f"{table}.parquet").rename(folder / table / "anew.parquet")
+        assert chat not in {row["id"] for row in to.place.read(table)}
+    world.delete_chat(chat)
+    to.run()
+    (latest,) = {max(utc(walk["started_at"]) for walk in ledger(to.place))}
+    assert at(history(to), latest) == inbox(world)
+    assert chat not in repr(to.place.read("chats") + to.place.read("chats_history"))

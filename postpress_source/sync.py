@@ -7,23 +7,22 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import dlt
 import pyarrow as pa
 from dlt.common.runtime.collector import NULL_COLLECTOR
-from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
 
 from postpress_source.api.client import PostpressClient
 from postpress_source.arguments import Filters, Window
 from postpress_source.chats.tables import in_window
-from postpress_source.errors import PostpressArgumentError, PostpressContractError
+from postpress_source.errors import PostpressContractError
 from postpress_source.landing.hand_over import HandOver, lands
 from postpress_source.landing.ledger import accounts, ledger
+from postpress_source.landing.package import Package, package_of_run
 from postpress_source.landing.repair import (
     Standing,
     look_for_last_load,
@@ -55,7 +54,6 @@ from postpress_source.walks.watermark import (
 
 logger = logging.getLogger("postpress_source")
 
-_TICK: Final = timedelta(milliseconds=1)
 _LOST: Final = "the last load isn't in this destination"
 _DOUBLED: Final = "rows landed twice: a load was cut off"
 
@@ -95,7 +93,7 @@ class Sync:
         """The items to yield to dlt; state is written, and the watermark moved, at the end."""
         window = Window.of(timestamp)
         _advance(timestamp, None)  # no filter of dlt's: a new account is older than the watermark
-        package, now = _package(), datetime.now(UTC)
+        package, now = package_of_run(), datetime.now(UTC)
         with closing(Spool()) as spool, closing(self._client):
             if package is None or not lands():
                 yield from self._peek(spool, window, now)
@@ -115,7 +113,6 @@ class Sync:
         now: datetime,
         package: Package,
     ) -> Iterator[Any]:
-        load_id, created_at, emptied = package
         state = dlt.current.resource_state()
         upgrade(state, self._filters.scope(), self._scope)
         shape = Shape()
@@ -126,17 +123,16 @@ class Sync:
         if standing.lost:
             state.pop("scopes", None)
         keeps = self._history_keep is not None
-        seen_at = _seen_at(state, now, created_at)
+        load_id, seen_at = package.load_id, package.date(state, now)
         if self._history_keep is not None:
             mend_history(Table(shape), shape, state, standing, now - self._history_keep)
         shape.describe(
             new=standing.no_table,
             new_history=standing.no_history,
             history=keeps,
-            boundary=None if seen_at == created_at else seen_at,
         )
         shape.create_again(standing.dropped, load_id)
-        empty = emptied or (standing.no_table and standing.no_history)
+        empty = package.emptied or (standing.no_table and standing.no_history)
         table = Table(shape, empty=empty, history=keeps)
         walks = self.plan(read_memories(state, self._scope), window, now, standing, seen_at)
         walks = self._read(spool, walks, table if shape.can_delete or keeps else None)
@@ -161,7 +157,7 @@ class Sync:
         if landing.rows:
             remember_load(state, load_id, appended=shape.appends)
             state["seen_at"] = seen_at.isoformat()
-        rows = self._ledger(walks, after, load_id, landing.staged)
+        rows = self._ledger(walks, after, load_id, landing)
         yield from landing.ledger(rows, accounts(walks, load_id))
         if window.end is not None:
             return
@@ -213,11 +209,13 @@ class Sync:
         return plan
 
     def _ledger(
-        self, walks: Sequence[Walk], after: Mapping[str, Memory], load_id: str, staged: Counter[Any]
+        self, walks: Sequence[Walk], after: Mapping[str, Memory], load_id: str, landing: HandOver
     ) -> Any:
         for walk in walks:
-            new = staged[walk.account_id] if walk.account_id else staged.total()
+            new = landing.new_of(walk.account_id)
             walk.unchanged = walk.complete and not new
+            if not landing.all_in_history:  # it can't say what held at this look
+                walk.saw, walk.saw_down_to = {}, None
         rows = [(walk, after.get(walk.account_id or ALL_VISIBLE)) for walk in walks]
         return ledger(rows, self._filters.scope(), load_id)
 
@@ -248,49 +246,10 @@ def _in_window(spool: Spool, window: Window) -> Iterator[pa.Table]:
     return (rows for rows in tables if rows.num_rows)
 
 
-def _seen_at(state: Mapping[str, Any], now: datetime, created_at: datetime) -> datetime:
-    """The run's instant: the load package's, unless that is old, or not after the run before it.
-
-    A package may be left from a run that died, and a clock may have been set back.
-    """
-    seen_at = created_at if abs(now - created_at) < timedelta(minutes=1) else now
-    before = state.get("seen_at")
-    return seen_at if before is None else max(seen_at, datetime.fromisoformat(before) + _TICK)
-
-
-class Package(NamedTuple):
-    """The load package of the run, when it was made, and whether it empties the tables first."""
-
-    load_id: str
-    created_at: datetime
-    emptied: bool
-
-
-def _package() -> Package | None:
-    """The load package of the run; None where there is no pipeline.
-
-    Raises:
-        PostpressArgumentError: Another source of this package is in it.
-    """
-    try:
-        package = dlt.current.load_package_state()
-    except CurrentLoadPackageStateNotAvailable:
-        return None
-    mine: dict[str, Any] = package["state"]  # type: ignore[assignment]  # open to other keys
-    if mine.setdefault("postpress_source", source := id(dlt.current.source())) != source:
-        raise PostpressArgumentError(
-            "Two PostPress sources are in one run, where their rows would be taken for doubles",
-            next_step="Run them one after the other: pipeline.run(one), then pipeline.run(other).",
-        )
-    created_at = datetime.fromisoformat(package["state"]["created_at"].isoformat())
-    emptied = bool(mine.get("dropped_tables") or mine.get("truncated_tables"))  # refresh
-    return Package(str(package["load_id"]), created_at.astimezone(UTC), emptied)
-
-
 def _tellers() -> tuple[OnPage, Callable[[int], None]]:
     """Tell dlt's progress collector of each page, from any thread, and of each walk."""
     # asked for once: dlt resolves the pipeline's settings each time
-    collector: Any = dlt.current.pipeline().collector if _package() else NULL_COLLECTOR
+    collector: Any = dlt.current.pipeline().collector if package_of_run() else NULL_COLLECTOR
     lock = threading.Lock()
 
     def on_page(chats: int) -> None:

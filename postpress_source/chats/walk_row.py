@@ -96,7 +96,7 @@ class WalkedAccount(msgspec.Struct, kw_only=True):
         bool | None,
         says(
             "Whether each chat that the tables had of it was listed, or is proved to be gone. "
-            "Null where they couldn't be asked."
+            "Null where they couldn't be asked, and where history didn't get all that was listed."
         ),
     ]
     _dlt_load_id: Annotated[Text, says("The load that brought this row.")]

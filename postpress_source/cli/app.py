@@ -150,6 +150,35 @@ def open_file(
         screen.exit_code = open_file(choice, screen, ui=ui, only_print=only_print)
 
 
+@app.command(
+    epilog=examples(
+        "postpress forget --sandbox --account acc_1 --dry-run", "postpress forget --chat chat_1"
+    )
+)
+def forget(
+    *,
+    chats: Annotated[
+        list[str] | None,
+        typer.Option("--chat", metavar="ID", help="Forget this chat; may be repeated."),
+    ] = None,
+    accounts: Annotated[
+        list[str] | None,
+        typer.Option("--account", metavar="ID", help="This account, and all its chats."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count only.")] = False,
+    destination: Destination = "duckdb",
+    dataset: Dataset = "postpress",
+    sandbox: OfSandbox = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete every trace of chats or accounts from the tables."""
+    with command(as_json) as screen:
+        from postpress_source.cli.forget import forget
+
+        choice = chosen(destination, dataset, sandbox)
+        screen.exit_code = forget(choice, chats or (), accounts or (), screen, dry_run=dry_run)
+
+
 @app.command(epilog=examples("postpress sandbox", "postpress sandbox --chats 3000 --speed 100"))
 def sandbox(
     *,

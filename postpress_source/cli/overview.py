@@ -12,7 +12,7 @@ import dlt
 from postpress_source.cli import warehouse
 from postpress_source.cli.accounts import last_walks, read_accounts, who_needs_a_person
 from postpress_source.cli.choice import Choice
-from postpress_source.cli.failures import CommandError, ExitCode, Failure
+from postpress_source.cli.failures import CommandError, ExitCode
 from postpress_source.cli.inbox import Inbox, Waiting, read_inbox
 from postpress_source.cli.sla import Sla
 from postpress_source.cli.volume import out_of_line
@@ -50,7 +50,7 @@ def look(choice: Choice, sla: Sla, now: datetime | None = None) -> Overview:
     names = account_names()
     pipeline = warehouse.open_pipeline(choice)
     if not warehouse.restore(pipeline):
-        raise CommandError(_nothing_loaded(choice, pipeline))
+        raise CommandError(warehouse.nothing_loaded(choice, pipeline))
     return overview_of(pipeline, sla, names, now or datetime.now(UTC))
 
 
@@ -140,16 +140,6 @@ def _oldest(waiting: Iterable[Waiting]) -> datetime | None:
 def seconds(length: timedelta | None) -> float | None:
     """A length as JSON has it."""
     return None if length is None else length.total_seconds()
-
-
-def _nothing_loaded(choice: Choice, pipeline: dlt.Pipeline) -> Failure:
-    return Failure(
-        "NothingLoaded",
-        f"Nothing has been loaded into {warehouse.location(pipeline)}, dataset "
-        f"{choice.dataset_name}, yet.",
-        ExitCode.MEND,
-        next_step=f"postpress run{choice.options()}",
-    )
 
 
 def _watermark(pipeline: dlt.Pipeline) -> datetime | None:

@@ -80,6 +80,16 @@ def location(pipeline: dlt.Pipeline) -> str:
     return str(path) if relative.startswith("..") else relative
 
 
+def nothing_loaded(choice: Choice, pipeline: dlt.Pipeline) -> Failure:
+    """That there is nothing for a command to be about."""
+    return Failure(
+        "NothingLoaded",
+        f"Nothing has been loaded into {location(pipeline)}, dataset {choice.dataset_name}, yet.",
+        ExitCode.MEND,
+        next_step=f"postpress run{choice.options()}",
+    )
+
+
 def chats_state(pipeline: dlt.Pipeline) -> Mapping[str, Any]:
     """What the resource `chats` remembers between runs; empty before the first."""
     sources = pipeline.state.get("sources", {})

@@ -85,6 +85,7 @@ class HandOver:
         self._open = 0
         self._done = False
         self._other_ids = False
+        self._given = self._landed = 0
         self.rows: Counter[str] = Counter()
         self.staged: Counter[str | None] = Counter()
         self.lost = False
@@ -99,6 +100,7 @@ class HandOver:
         steps.append(self._land)
         for table in tables:
             self._asked = table["id"].combine_chunks()
+            self._given += table.num_rows
             self._begun = False
             yield table
             while self._open or not self._begun:  # dlt may take its time, and steps may yield more
@@ -128,6 +130,16 @@ class HandOver:
             if rows.num_rows or self._shape.is_new:
                 self._shape.choose_files(name, empty=not rows.num_rows)
                 yield self._past_steps(dlt.mark.with_table_name(rows, name))
+
+    def new_of(self, account_id: str | None) -> int:
+        """How many chats were staged of an account; None: of all."""
+        return self.staged[account_id] if account_id else self.staged.total()
+
+    @property
+    def all_in_history(self) -> bool:
+        """Whether history got all chats: none was kept back by a step, or given another id."""
+        whole = self._given == self._landed and not self._other_ids
+        return whole and self._seen_at is not None
 
     def _may_delete(self, chat_ids: Collection[str]) -> bool:
         if chat_ids and self._other_ids:
@@ -177,6 +189,7 @@ class HandOver:
                 next_step="Let it give its items at once: add_map, add_filter or add_yield_map.",
             )
         table = _as_table(item)
+        self._landed += table.num_rows
         self._other_ids |= not pc.all(pc.is_in(table["id"], self._asked), min_count=0).as_py()
         return self._count(self._stage(table))
 

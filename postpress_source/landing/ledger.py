@@ -60,7 +60,8 @@ def _row(walk: Walk, after: Memory | None, scope: str, load_id: str) -> WalkRow:
         kind=str(walk.kind),
         reason=reason_of(walk.plan, walk.progress),
         started_at=walk.started_at,
-        finished_at=walk.finished_at,
+        # of a clock that was set back the start is right in order, and the end isn't
+        finished_at=max(walk.finished_at or walk.started_at, walk.started_at),
         pages=walk.pages,
         requests=walk.traffic.requests,
         retries=walk.traffic.retries,

@@ -49,7 +49,8 @@ class Standing:
         no_table: Certainly no `chats`; False if unknown.
         no_history: Certainly no `chats_history`; False if unknown.
         doubles: Rows too many in the tables; 0 if unknown.
-        twice_in_history: The loads that have rows too many in `chats_history`.
+        twice_in_history: Chats that have two current versions in `chats_history`, or one version
+            twice; 0 if unknown.
     """
 
     lost: bool = False
@@ -57,7 +58,7 @@ class Standing:
     no_table: bool = False
     no_history: bool = False
     doubles: int = 0
-    twice_in_history: tuple[str, ...] = ()
+    twice_in_history: int = 0
 
 
 def look_for_last_load(state: dict[str, Any], table: Table, shape: Shape) -> Standing:
@@ -136,7 +137,7 @@ def _standing(client: Any, shape: Shape, loads: list[str], everything: bool) -> 
     return replace(
         standing,
         doubles=0 if shape.disposition == "append" else doubles,  # each is the user's own wish
-        twice_in_history=tuple(loads) if of_history else (),
+        twice_in_history=of_history,
     )
 
 
@@ -151,16 +152,25 @@ def _doubles(
     of_chats = "" if everything else of_load
     of_array = f" WHERE {c('chat_id')} IN (SELECT {c('id')} FROM {chats}{of_chats})"  # noqa: S608
     tables = [(chats, "id", of_chats)]
-    tables += [] if no_history else [(history, "id", of_load)]
     arrays = map(sql.make_qualified_table_name, names.arrays.values())
     tables += [(array, "_dlt_id", "" if everything else of_array) for array in arrays]
     counts = [
         f"(SELECT COUNT(*) - COUNT(DISTINCT {c(key)}) FROM {table}{where})"  # noqa: S608
         for table, key, where in tables
     ]
+    of_these = f" WHERE {c('id')} IN (SELECT {c('id')} FROM {history}{of_load})"  # noqa: S608
+    twice = _twice(shape, history, "" if everything else of_these)
+    counts += [] if no_history else [f"(SELECT COUNT(*) FROM ({twice}) AS twice)"]  # noqa: S608
     ((*found,),) = sql.execute_sql(f"SELECT {', '.join(counts)}") or [[0]]
-    in_history = 0 if no_history else found.pop(1)
+    in_history = 0 if no_history else found.pop()
     return sum(found), in_history
+
+
+def _twice(shape: Shape, history: str, where: str = "") -> str:
+    """A query for chats of which two versions end at once, or don't end."""
+    chat_id = shape.column("id")
+    ends = f"{chat_id}, {shape.column('seen_until')}"
+    return f"SELECT {chat_id} FROM {history}{where} GROUP BY {ends} HAVING COUNT(*) > 1"  # noqa: S608
 
 
 def _has_failed_jobs(pipeline: dlt.Pipeline, load_id: str) -> bool:
@@ -200,9 +210,12 @@ def _has_load(client: Any, load_id: str) -> bool:
 def mend_history(
     table: Table, shape: Shape, state: dict[str, Any], standing: Standing, keep_from: datetime
 ) -> None:
-    """Take out of `chats_history` what a load brought twice, and, daily, what isn't kept so long.
+    """Part in `chats_history` what landed twice, and delete, daily, what isn't kept so long.
 
-    The only statements that don't go through dlt's load: its `scd2` can do neither.
+    Two versions are current where a load was cut off and run again, or where two that were read
+    before either had landed were appended to a new table. Of copies the first stays; of different
+    versions each ends where the next begins. The only statements that don't go through dlt's load:
+    its `scd2` can do neither.
 
     Args:
         table: The destination's.
@@ -227,7 +240,7 @@ def _of_loads(shape: Shape, loads: Sequence[str]) -> str:
     return f" WHERE {shape.column('_dlt_load_id')} IN ({quoted})"
 
 
-def _mend(client: Any, shape: Shape, twice: Sequence[str], old: datetime | None) -> bool:
+def _mend(client: Any, shape: Shape, twice: int, old: datetime | None) -> bool:
     if not isinstance(client, SqlJobClientBase):
         return False
     sql: SqlClientBase[Any] = client.sql_client
@@ -237,14 +250,29 @@ def _mend(client: Any, shape: Shape, twice: Sequence[str], old: datetime | None)
             until = shape.column("seen_until")
             sql.execute_sql(f"DELETE FROM {history} WHERE {until} < %s", old)  # noqa: S608
         if twice:
-            for statement in _statements_that_part_doubles(history, _of_loads(shape, twice)):
+            columns = [*client.get_storage_table(shape.names.history)[1]]
+            for statement in _statements_that_part_doubles(shape, history, columns):
                 sql.execute_sql(statement)
     return True
 
 
-def _statements_that_part_doubles(history: str, of_load: str) -> Iterator[str]:
+def _statements_that_part_doubles(
+    shape: Shape, history: str, columns: Sequence[str]
+) -> Iterator[str]:
     once: Final = "postpress_history_once"
-    yield f"CREATE TEMPORARY TABLE {once} AS SELECT DISTINCT * FROM {history}{of_load}"  # noqa: S608
-    yield f"DELETE FROM {history}{of_load}"  # noqa: S608
-    yield f"INSERT INTO {history} SELECT * FROM {once}"  # noqa: S608
+    c = shape.column
+    chat_id, version, since, until = map(c, ("id", "version", "seen_from", "seen_until"))
+    names = ", ".join(map(c, columns))
+    by_chat = f"OVER (PARTITION BY {chat_id} ORDER BY {since})"
+    ends = f"COALESCE({until}, LEAD({since}) {by_chat}) AS {until}"
+    ended = ", ".join(ends if c(name) == until else c(name) for name in columns)
+    before = f"LAG({version}) {by_chat} AS before_it, LAG({until}) {by_chat} AS ended_it"
+    same_end = f"(ended_it = {until} OR (ended_it IS NULL AND {until} IS NULL))"
+    yield (
+        f"CREATE TEMPORARY TABLE {once} AS SELECT {ended} FROM (SELECT {names}, {before} "  # noqa: S608
+        f"FROM {history} WHERE {chat_id} IN ({_twice(shape, history)})) AS numbered "
+        f"WHERE before_it IS NULL OR before_it <> {version} OR NOT {same_end}"
+    )
+    yield f"DELETE FROM {history} WHERE {chat_id} IN (SELECT {chat_id} FROM {once})"  # noqa: S608
+    yield f"INSERT INTO {history} ({names}) SELECT {names} FROM {once}"  # noqa: S608
     yield f"DROP TABLE {once}"

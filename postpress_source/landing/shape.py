@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final, cast
 
 import dlt
@@ -75,7 +74,7 @@ class Shape:
         _refuse_strategy(chosen.get("x-merge-strategy"))
         self._strategies = merge_strategies(self._resource)
         self.array_tables = self._strategies is None or "delete-insert" in self._strategies
-        self.versions_apart = "scd2" not in (self._strategies or ("scd2",))
+        self.versions_apart = self._strategies is not None and "scd2" not in self._strategies
         self.appended = self._strategies is not None and not self._strategies
         deletes = not {"cdc", "delete-insert"}.isdisjoint(self._strategies or ())
         self.can_delete = self.disposition == "merge" and deletes
@@ -101,9 +100,7 @@ class Shape:
 
     # --- what dlt is told of the tables ----------------------------------------------------------
 
-    def describe(
-        self, *, new: bool, new_history: bool, history: bool, boundary: datetime | None
-    ) -> None:
+    def describe(self, *, new: bool, new_history: bool, history: bool) -> None:
         """Tell dlt what the tables beside `chats` are.
 
         Args:
@@ -111,7 +108,6 @@ class Shape:
                 doesn't say so: another pipeline may have made it, or it wasn't restored.
             new_history: Whether it certainly has no `chats_history` yet.
             history: Whether history is kept.
-            boundary: The instant of the run where it isn't that of the load package.
         """
         if self.array_tables:
             self._describe_arrays()
@@ -119,7 +115,7 @@ class Shape:
         self._describe(self.names.walk_accounts, "append", WALK_ACCOUNTS)
         if history:
             appended = new_history or self.versions_apart
-            disposition = "append" if appended else self._scd2(boundary)
+            disposition = "append" if appended else self._scd2()
             self._describe(self.names.history, disposition, HISTORY)
         self.appends = (
             new
@@ -140,10 +136,12 @@ class Shape:
                 create_table_variant=True,
             )
 
-    def _scd2(self, boundary: datetime | None) -> dict[str, Any]:
+    def _scd2(self) -> dict[str, Any]:
         """History's merge: what a staged version or tombstone replaces is retired.
 
-        Nothing else is; dlt's own scope of `scd2` would be all that isn't staged.
+        Nothing else is; dlt's own scope of `scd2` would be all that isn't staged. The instant is
+        the load package's (`sync.py`): given as a hint it stays in the schema, and later runs would
+        take it for theirs.
         """
         capabilities = capabilities_of_destination()
         literal = capabilities.escape_literal if capabilities else None
@@ -155,9 +153,6 @@ class Shape:
             "validity_column_names": ["seen_from", "seen_until"],
             "source_filter": f"{self.column('gone')} = {no}",
             "destination_scope": self._staged(),
-            # In the schema it stays, and each value would be a new version of it: so only where
-            # the instant isn't the load package's, which dlt takes without it.
-            **({"boundary_timestamp": boundary} if boundary else {}),
         }
 
     def _describe_arrays(self) -> None:

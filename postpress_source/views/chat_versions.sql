@@ -8,7 +8,8 @@
 -- ended_gone             the chat was gone then: listed at ended_after, and not at ended_by
 --
 -- What a look is: a walk that listed each chat that the tables had of the account, or, of a head
--- walk, each that was active later than the walk's end (chat_walks.saw_all, saw_down_to).
+-- walk, each that was active later than the walk's end (chat_walks.saw_all, saw_down_to). Of a run
+-- that the ledger has no walk of (add_limit) the next walk's end stands for its own.
 CREATE VIEW chat_versions AS
 WITH looks AS (
     SELECT w.account_id, w.started_at, w.saw_down_to, w.saw_all
@@ -24,6 +25,18 @@ ends AS (
     SELECT w.started_at, w.account_id, MAX(w.finished_at) AS finished_at
     FROM chat_walks AS w
     GROUP BY w.started_at, w.account_id
+),
+unled AS (
+    SELECT s.at, MIN(w.finished_at) AS finished_at
+    FROM (
+        SELECT h.seen_from AS at FROM chats_history AS h
+        UNION
+        SELECT h.seen_until FROM chats_history AS h
+    ) AS s
+    LEFT JOIN ends AS e ON e.started_at = s.at
+    JOIN chat_walks AS w ON w.started_at > s.at
+    WHERE e.started_at IS NULL
+    GROUP BY s.at
 ),
 versions AS (
     SELECT
@@ -43,19 +56,25 @@ ended AS (
                 AND (l.account_id IS NULL OR l.account_id = v.account_id)
                 AND (l.saw_all OR v.timestamp > l.saw_down_to)
         ) AS last_look_at,
-        (
-            SELECT MAX(e.finished_at)
-            FROM ends AS e
-            WHERE
-                e.started_at = v.seen_until
-                AND (e.account_id IS NULL OR e.account_id = v.account_id)
+        COALESCE(
+            (
+                SELECT MAX(e.finished_at)
+                FROM ends AS e
+                WHERE
+                    e.started_at = v.seen_until
+                    AND (e.account_id IS NULL OR e.account_id = v.account_id)
+            ),
+            (SELECT MAX(u.finished_at) FROM unled AS u WHERE u.at = v.seen_until)
         ) AS ended_by,
-        (
-            SELECT MAX(e.finished_at)
-            FROM ends AS e
-            WHERE
-                e.started_at = v.seen_from
-                AND (e.account_id IS NULL OR e.account_id = v.account_id)
+        COALESCE(
+            (
+                SELECT MAX(e.finished_at)
+                FROM ends AS e
+                WHERE
+                    e.started_at = v.seen_from
+                    AND (e.account_id IS NULL OR e.account_id = v.account_id)
+            ),
+            (SELECT MAX(u.finished_at) FROM unled AS u WHERE u.at = v.seen_from)
         ) AS began_by
     FROM versions AS v
 )

@@ -18,7 +18,7 @@ import pytest
 
 from postpress_source.sandbox import Sandbox, generate_world, serve
 
-COMMANDS = ("check", "plan", "run", "status", "digest", "report", "open", "sandbox")
+COMMANDS = ("check", "plan", "run", "status", "digest", "report", "open", "forget", "sandbox")
 POSTPRESS = Path(sys.executable).with_name("postpress")
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x80-\x9f]")
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

@@ -16,7 +16,7 @@ import pytest
 
 from postpress_source import postpress_source
 from postpress_source.sandbox import generate_world, serve
-from postpress_source.views import VIEWS, create_views
+from postpress_source.views import HISTORY_VIEWS, VIEWS, create_views
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "analysis.md"
 TEXT: Final = PAGE.read_text("utf-8")
@@ -94,7 +94,8 @@ def test_its_sql_runs(environment: dict[str, str], block: str) -> None:
 
 def test_it_lists_every_view_and_its_links_lead_somewhere() -> None:
     rows = re.findall(r"^\| `(\w+)` \|", TEXT, re.MULTILINE)
-    assert [name for name in rows if name in VIEWS] == list(VIEWS)
+    views = (*VIEWS, *HISTORY_VIEWS)
+    assert [name for name in rows if name in views] == list(views)
     links = re.findall(r"\]\(([^)]+)\)", TEXT)
     assert links
     assert all((PAGE.parent / link.partition("#")[0]).exists() for link in links)

@@ -205,3 +205,70 @@ def markdown() -> str:
     rows = ["| What happens | The table is right after | |", "|---|---|---|"]
     rows += [f"| {g.happens} | {g.right} | {g.remark} |" for g in GUARANTEES]
     return "\n".join(rows) + "\n"
+
+
+# Of `chats_history`: what it promises, and the test that shows it.
+HISTORY: Final = (
+    (
+        "The versions that held at the start of a run are what `chats` was after it.",
+        "tests/proof/test_history.py",
+        "test_what_history_says_is_true",
+    ),
+    (
+        "So on every destination; on files and lakes by a documented view.",
+        "tests/destinations/test_history.py",
+        "test_every_past_run_is_in_history",
+    ),
+    (
+        "A change lies between its two looks: the old value was shown, and later the new one; "
+        "likewise a chat that went.",
+        "tests/proof/test_history.py",
+        "test_what_history_says_is_true",
+    ),
+    (
+        "A value that comes back, and a chat that does, are versions of their own.",
+        "tests/test_history.py",
+        "test_what_was_and_is_again_and_who_was_gone_and_is_back_are_versions_of_their_own",
+    ),
+    (
+        "A load that is cut off and run again leaves one current version a chat, after the next "
+        "run.",
+        "tests/test_history.py",
+        "test_the_run_after_a_lost_acknowledgement_parts_what_landed_twice",
+    ),
+    (
+        "So do two runs that were read before either had landed, and two pipelines that begin at "
+        "once.",
+        "tests/test_history.py",
+        "test_two_pipelines_that_begin_at_once_become_one_history",
+    ),
+    (
+        "A run that history didn't get whole (`history = false`, a filter or limit on the "
+        "resource) is no look.",
+        "tests/test_history.py",
+        "test_off_and_on_again_nothing_is_told_of_the_time_between",
+    ),
+    (
+        "Lost state, a new machine, a dropped table, a column that is new: no change is told that "
+        "wasn't one.",
+        "tests/test_history.py",
+        "test_history_that_was_dropped_begins_anew",
+    ),
+    (
+        "No version ends before it began, though the clock be set back.",
+        "tests/test_history.py",
+        "test_a_clock_that_is_set_back_leaves_the_versions_in_order_and_no_trace",
+    ),
+    (
+        "`history_keep` deletes versions that ended before it, and no current one.",
+        "tests/test_history.py",
+        "test_only_versions_that_were_retired_long_ago_go_and_by_themselves",
+    ),
+)
+
+
+def history_markdown() -> str:
+    """The table of history's promises, as the document has it."""
+    rows = ["| Promise | Shown by |", "|---|---|"]
+    rows += [f"| {promise} | `{file}` |" for promise, file, _ in HISTORY]
+    return "\n".join(rows) + "\n"

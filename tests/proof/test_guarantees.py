@@ -14,7 +14,14 @@ import pytest
 from postpress_source import PostpressUnavailableError
 from postpress_source.sandbox import World, WorldOptions
 from postpress_source.walks.walk import Walk
-from tests.proof.guarantees import BY_NAME, GUARANTEES, Right, markdown
+from tests.proof.guarantees import (
+    BY_NAME,
+    GUARANTEES,
+    HISTORY,
+    Right,
+    history_markdown,
+    markdown,
+)
 from tests.proof.happenings import FAR, HAPPENINGS, Happenings
 from tests.proof.machine import LONG, START
 from tests.proof.warehouse import Order, Trouble, Warehouse, expected_row
@@ -296,3 +303,10 @@ def test_the_document_is_the_table() -> None:
     assert before
     assert end
     assert table.strip() == markdown().strip()
+
+
+def test_historys_promises_are_shown_by_tests_that_are_there() -> None:
+    table = DOCUMENT.read_text().split("<!-- history -->")[1].split("<!-- end of history -->")[0]
+    assert table.strip() == history_markdown().strip()
+    for _, file, test in HISTORY:
+        assert f"def {test}(" in (DOCUMENT.parents[1] / file).read_text(), test

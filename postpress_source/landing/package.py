@@ -1,0 +1,57 @@
+"""dlt's load package of a run, and the run's instant, which is the package's."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+import dlt
+from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
+
+from postpress_source.errors import PostpressArgumentError
+
+_TICK: Final = timedelta(milliseconds=1)
+
+
+class Package(NamedTuple):
+    """The load package of the run, its state, and whether it empties the tables first."""
+
+    load_id: str
+    state: dict[str, Any]
+    emptied: bool
+
+    def date(self, state: dict[str, Any], now: datetime) -> datetime:
+        """The run's instant: after that of the run before it, though a clock be set back.
+
+        dlt retires versions at the instant that their package was made, so that is set to it.
+
+        Args:
+            state: The resource's.
+            now: By the clock.
+        """
+        before = state.get("seen_at")
+        if before is not None and (last := datetime.fromisoformat(before)) >= now:
+            now = last + _TICK
+            state["seen_at"] = now.isoformat()
+        self.state["created_at"] = now
+        return now
+
+
+def package_of_run() -> Package | None:
+    """The load package of the run; None where there is no pipeline.
+
+    Raises:
+        PostpressArgumentError: Another source of this package is in it.
+    """
+    try:
+        package = dlt.current.load_package_state()
+    except CurrentLoadPackageStateNotAvailable:
+        return None
+    mine: dict[str, Any] = package["state"]  # type: ignore[assignment]  # open to other keys
+    if mine.setdefault("postpress_source", source := id(dlt.current.source())) != source:
+        raise PostpressArgumentError(
+            "Two PostPress sources are in one run, where their rows would be taken for doubles",
+            next_step="Run them one after the other: pipeline.run(one), then pipeline.run(other).",
+        )
+    emptied = bool(mine.get("dropped_tables") or mine.get("truncated_tables"))  # refresh
+    return Package(str(package["load_id"]), mine, emptied)

@@ -86,7 +86,7 @@ def read_inbox(
     """
     ends = (walk["finished_at"] for walk in walks if walk["complete"] and walk["finished_at"])
     as_of = max(ends, default=None)
-    chats = _unread(pipeline, walks)
+    chats = _unread(pipeline)
     tables = {
         "chats": pa.Table.from_pylist(chats, _CHATS),
         "chats__folder": pa.Table.from_pylist(_folders(pipeline, chats), _FOLDERS),
@@ -131,7 +131,7 @@ def _waiting(row: Mapping[str, Any], sla: Sla) -> Waiting:
     )
 
 
-def _unread(pipeline: dlt.Pipeline, walks: Sequence[Walk]) -> list[dict[str, Any]]:
+def _unread(pipeline: dlt.Pipeline) -> list[dict[str, Any]]:
     """Rows of the unread chats, each once, in the columns of `_CHATS`."""
     columns = {name: f'c."{name}"' for name in _CHATS.names}
     if not _keeps_versions(pipeline):
@@ -140,8 +140,8 @@ def _unread(pipeline: dlt.Pipeline, walks: Sequence[Walk]) -> list[dict[str, Any
         listed = ", ".join(f'"{name}"' for name in _CHATS.names)
         latest = f"SELECT {listed}, {_LATEST} AS place FROM chats"  # noqa: S608 - our own text
         rows = warehouse.query(pipeline, columns, f"FROM ({latest}) AS c {_UNREAD} AND place = 1")
-        last = _second_whole_loads(walks)
-        rows = [r for r in rows if float(r["_dlt_load_id"]) >= last.get(r["account_id"], 0.0)]
+        gone = _gone(pipeline)
+        rows = [row for row in rows if row["id"] not in gone]
     flags = ("archived", "muted_forever")
     return [row | {flag: _flag(row[flag]) for flag in flags} for row in rows]
 
@@ -152,22 +152,20 @@ def _flag(value: Any) -> bool | None:
 
 
 def _keeps_versions(pipeline: dlt.Pipeline) -> bool:
-    """Whether every version of a chat stays, and those that are gone: in plain files."""
+    """Whether chats that are gone stay, in plain files every version of each, too."""
     table = pipeline.default_schema.get_table("chats")
     files = pipeline.destination.destination_type == "dlt.destinations.filesystem"
-    return files and table.get("table_format") not in ("delta", "iceberg")
+    return files and table.get("table_format") != "delta"
 
 
-def _second_whole_loads(walks: Sequence[Walk]) -> dict[str, float]:
-    """Account id -> the second last load that has its every chat; older rows are gone.
-
-    As the view in docs/destinations.md has it.
-    """
-    loads: dict[str, set[float]] = {}
-    for walk in walks:
-        for account in (walk["whole_accounts"] or "").split(","):
-            loads.setdefault(account, set()).add(float(walk["_dlt_load_id"]))
-    return {account: sorted(of)[-2] for account, of in loads.items() if len(of) > 1}
+def _gone(pipeline: dlt.Pipeline) -> set[str]:
+    """The chats whose latest row of the history says that they are gone, as files have it."""
+    if "gone" not in pipeline.default_schema.tables.get("chats_history", {}).get("columns", {}):
+        return set()
+    place = "ROW_NUMBER() OVER (PARTITION BY id ORDER BY seen_from DESC)"
+    latest = f"SELECT id, gone, {place} AS place FROM chats_history"  # noqa: S608 - our own text
+    rows = warehouse.query(pipeline, {"id": "id"}, f"FROM ({latest}) AS h WHERE place = 1 AND gone")
+    return {row["id"] for row in rows}
 
 
 def _folders(pipeline: dlt.Pipeline, chats: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -82,7 +82,8 @@ def read_past(pipeline: dlt.Pipeline, walks: Sequence[Walk], sla: Sla) -> Past:
     """The past of a pipeline's destination; the history is read where its versions have ends."""
     of_ledger = vanished(walks)
     columns = pipeline.default_schema.tables.get("chats_history", {}).get("columns", {})
-    if not columns.keys() >= set(_HISTORY.names):
+    in_files = pipeline.destination.destination_type == "dlt.destinations.filesystem"
+    if in_files or not columns.keys() >= set(_HISTORY.names):
         return Past(of_ledger)
     counted = warehouse.query(pipeline, {"versions": "COUNT(*)"}, "FROM chats_history")
     if counted[0]["versions"] > MOST_VERSIONS:

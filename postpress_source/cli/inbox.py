@@ -142,13 +142,7 @@ def _unread(pipeline: dlt.Pipeline) -> list[dict[str, Any]]:
         rows = warehouse.query(pipeline, columns, f"FROM ({latest}) AS c {_UNREAD} AND place = 1")
         gone = _gone(pipeline)
         rows = [row for row in rows if row["id"] not in gone]
-    flags = ("archived", "muted_forever")
-    return [row | {flag: _flag(row[flag]) for flag in flags} for row in rows]
-
-
-def _flag(value: Any) -> bool | None:
-    """A flag, which some destinations keep as a number."""
-    return None if value is None else bool(value)
+    return rows
 
 
 def _keeps_versions(pipeline: dlt.Pipeline) -> bool:

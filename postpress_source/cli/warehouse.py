@@ -35,6 +35,9 @@ PARQUET_FOLDER = "inbox_parquet"
 _WALKED = ("started_at", "finished_at", "watermark_before", "watermark_after", "saw_down_to")
 _OF_CHATS = ("timestamp", "muted_until", "seen_from", "seen_until", "moment", "newest")
 _INSTANTS = frozenset((*_OF_CHATS, *_WALKED))
+_FLAGS = frozenset(
+    ("archived", "muted_forever", "complete", "to_the_end", "saw_all", "unchanged", "newest_first")
+)
 
 
 def open_pipeline(choice: Choice, collector: Collector = NULL_COLLECTOR) -> dlt.Pipeline:
@@ -157,7 +160,9 @@ def _translate(sql: str, client: SqlClientBase[Any]) -> str:
 
 
 def _value(name: str, value: Any) -> Any:
-    """A value as every destination has it: SQLite gives instants as texts."""
+    """A value as every destination has it: SQLite gives instants as texts, flags as numbers."""
+    if isinstance(value, int) and name in _FLAGS:
+        return bool(value)
     if isinstance(value, str) and name in _INSTANTS:
         value = datetime.fromisoformat(value)
     return in_utc(value)

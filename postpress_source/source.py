@@ -51,6 +51,8 @@ class PostpressArguments(BaseConfiguration):
     limit: int = MAX_LIMIT
     lookback: Any | None = "PT1H"
     full_walk_every: Any | None = "P1D"
+    sweep: bool = False
+    full_walk_at_most_every: Any | None = "PT6H"
     history: bool = True
     history_keep: Any | None = "P400D"
 
@@ -85,6 +87,8 @@ def postpress_source(
     limit: int = MAX_LIMIT,
     lookback: timedelta | str = timedelta(hours=1),
     full_walk_every: timedelta | str = timedelta(days=1),
+    sweep: bool = False,
+    full_walk_at_most_every: timedelta | str = timedelta(hours=6),
     history: bool = True,
     history_keep: timedelta | str = timedelta(days=400),
 ) -> DltResource:
@@ -111,6 +115,9 @@ def postpress_source(
         limit: Chats a page, 1 to 250.
         lookback: How far behind the watermark a head walk reads again.
         full_walk_every: A full walk is due when the last one is older; 0: every run.
+        sweep: Whether head walks also list what is unread, and read on for what was read.
+        full_walk_at_most_every: With `sweep`: an account isn't walked in full for that within this
+            time of the last one; `full_walk_every` or longer: never for that.
         history: Whether `chats_history` keeps every version of a chat that was seen.
         history_keep: How long a version stays there after it was seen to hold no longer.
 
@@ -131,6 +138,8 @@ def postpress_source(
     )
     lookback = check_duration("lookback", lookback)
     full_walk_every = check_duration("full_walk_every", full_walk_every)
+    budget = check_duration("full_walk_at_most_every", full_walk_at_most_every), full_walk_every
+    sweeps = check_flag("sweep", sweep)
     kept = check_duration("history_keep", history_keep) if check_flag("history", history) else None
 
     @dlt.resource(name="chats", write_disposition="merge", primary_key="id", columns=CHATS)
@@ -144,6 +153,7 @@ def postpress_source(
         """The chats, their arrays, and the ledger of the walks that brought them."""
         # here, since pyarrow comes with it, which nobody needs who only builds the source
         from postpress_source.sync import Sync
+        from postpress_source.walks.sweep import Budget
 
         check_hints(dlt.current.source(), dlt.current.resource())
         warn_of_untested_dlt()
@@ -151,7 +161,8 @@ def postpress_source(
             logger.warning("The API key is a test key (pp_test_): this is sandboxed traffic.")
         client = PostpressClient(url, key, _retry_settings(), connections=parallel)
         scope = scope_key(filters, url, key)
-        sync = Sync(client, filters, scope, lookback, full_walk_every, parallel, kept)
+        sweep_budget = Budget(*budget) if sweeps else None
+        sync = Sync(client, filters, scope, lookback, full_walk_every, sweep_budget, parallel, kept)
         yield from sync.run(timestamp)
 
     return chats

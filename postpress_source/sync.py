@@ -30,7 +30,7 @@ from postpress_source.landing.repair import (
     remember_load,
 )
 from postpress_source.landing.shape import Shape
-from postpress_source.landing.table import Table
+from postpress_source.landing.table import Known, Table
 from postpress_source.walks.plan import (
     Kind,
     Plan,
@@ -40,8 +40,9 @@ from postpress_source.walks.plan import (
     remember_failure,
 )
 from postpress_source.walks.reader import OnPage, Reader
-from postpress_source.walks.reading import Reading, memories_after
+from postpress_source.walks.reading import Reading, Rows, memories_after
 from postpress_source.walks.spool import Spool
+from postpress_source.walks.sweep import Budget, Sweeps
 from postpress_source.walks.walk import Walk
 from postpress_source.walks.watermark import (
     ALL_VISIBLE,
@@ -67,6 +68,7 @@ class Sync:
         scope: The name under which it is remembered how far these filters are known.
         lookback: How far behind the watermark a head walk reads again.
         full_walk_every: When a full walk is due.
+        sweep_budget: How often a sweep may call for one; None: there are no sweeps.
         parallel: How many accounts are walked at once, at most.
         history_keep: How long retired versions stay in `chats_history`; None: none is kept.
     """
@@ -78,6 +80,7 @@ class Sync:
         scope: str,
         lookback: timedelta,
         full_walk_every: timedelta,
+        sweep_budget: Budget | None,
         parallel: int,
         history_keep: timedelta | None,
     ) -> None:
@@ -86,6 +89,7 @@ class Sync:
         self._scope = scope
         self._lookback = lookback
         self._full_walk_every = full_walk_every
+        self._sweep_budget = sweep_budget
         self._parallel = parallel
         self._history_keep = history_keep
 
@@ -102,7 +106,7 @@ class Sync:
 
     def _peek(self, spool: Spool, window: Window, now: datetime) -> Iterator[pa.Table]:
         """Chats, without a load that they could land with: no state, no ledger, nothing is gone."""
-        self._read(spool, self.plan({}, window, now, Standing(), now), None)
+        self.read(spool, self.plan({}, window, now, Standing(), now), None)
         yield from _in_window(spool, window)
 
     def _load(
@@ -135,7 +139,7 @@ class Sync:
         empty = package.emptied or (standing.no_table and standing.no_history)
         table = Table(shape, empty=empty, history=keeps)
         walks = self.plan(read_memories(state, self._scope), window, now, standing, seen_at)
-        walks = self._read(spool, walks, table if shape.can_delete or keeps else None)
+        walks, sweeps = self.read(spool, walks, table if shape.can_delete or keeps else None)
         if window.end is not None or shape.disposition == "replace":
             _refuse_holes(walks)
         after = {} if window.end else memories_after(walks, now)
@@ -146,7 +150,7 @@ class Sync:
             seen_at=seen_at if keeps else None,
             everything=standing.lost,
             replaces=standing.doubles > 0,
-            known_below=_known_below(walks),
+            known=_known(walks),
         )
         yield from landing.chats(_in_window(spool, window))
         gone = {c for walk in walks for v in walk.verdicts.values() for c in v.gone}
@@ -157,7 +161,7 @@ class Sync:
         if landing.rows:
             remember_load(state, load_id, appended=shape.appends)
             state["seen_at"] = seen_at.isoformat()
-        rows = self._ledger(walks, after, load_id, landing)
+        rows = _ledger(walks, sweeps, after, load_id, landing)
         yield from landing.ledger(rows, accounts(walks, load_id))
         if window.end is not None:
             return
@@ -165,11 +169,16 @@ class Sync:
         write_memories(state, self._scope, after)
         _advance(timestamp, run_watermark(after.values()))
 
-    def _read(self, spool: Spool, walks: list[Walk], table: Table | None) -> list[Walk]:
+    def read(
+        self, spool: Spool, walks: list[Walk], rows: Rows | None
+    ) -> tuple[list[Walk], list[Walk]]:
+        """The walks, run, those beside them, and apart from them the sweeps."""
         on_page, on_walk = _tellers()
         reader = Reader(self._client, spool, on_page)
-        stop = self._client.close
-        return Reading(reader, spool, table, self._parallel, stop, on_walk).run(walks)
+        budget, stop = self._sweep_budget, self._client.close
+        sweeps = Sweeps(reader, spool, budget) if budget else None
+        reading = Reading(reader, spool, rows, self._parallel, stop, on_walk, sweeps)
+        return reading.run(walks), sweeps.walks if sweeps else []
 
     def plan(
         self,
@@ -208,16 +217,21 @@ class Sync:
             return plan_full_walk(plan, _LOST if standing.lost else _DOUBLED)
         return plan
 
-    def _ledger(
-        self, walks: Sequence[Walk], after: Mapping[str, Memory], load_id: str, landing: HandOver
-    ) -> Any:
-        for walk in walks:
-            new = landing.new_of(walk.account_id)
-            walk.unchanged = walk.complete and not new
-            if not landing.all_in_history:  # it can't say what held at this look
-                walk.saw, walk.saw_down_to = {}, None
-        rows = [(walk, after.get(walk.account_id or ALL_VISIBLE)) for walk in walks]
-        return ledger(rows, self._filters.scope(), load_id)
+
+def _ledger(
+    walks: Sequence[Walk],
+    sweeps: Sequence[Walk],
+    after: Mapping[str, Memory],
+    load_id: str,
+    landing: HandOver,
+) -> Any:
+    for walk in (*walks, *sweeps):
+        new = landing.new_of(walk.account_id)
+        walk.unchanged = walk.complete and not new
+        if not landing.all_in_history:  # it can't say what held at this look
+            walk.saw, walk.saw_down_to, walk.saw_unread_down_to = {}, None, None
+    rows = [(walk, after.get(walk.account_id or ALL_VISIBLE)) for walk in walks]
+    return ledger([*rows, *((sweep, None) for sweep in sweeps)], load_id)
 
 
 def _refuse_holes(walks: Sequence[Walk]) -> None:
@@ -234,11 +248,12 @@ def _advance(timestamp: dlt.sources.incremental[datetime], watermark: datetime |
     timestamp.advance(watermark)  # type: ignore[arg-type]  # dlt documents None
 
 
-def _known_below(walks: Sequence[Walk]) -> datetime | None:
-    """Below which activity all that head walks read has been read before."""
+def _known(walks: Sequence[Walk]) -> Known | None:
+    """What has been read before, of all that head walks read down to known ground."""
     stops = [walk.plan.stop for walk in walks if walk.kind is Kind.HEAD and walk.complete]
     known = [stop for stop in stops if stop is not None]
-    return min(known) if len(known) == len(walks) else None
+    grounds = {walk.account_id: walk.ground for walk in walks if walk.ground is not None}
+    return Known(min(known), grounds) if len(known) == len(walks) else None
 
 
 def _in_window(spool: Spool, window: Window) -> Iterator[pa.Table]:

@@ -244,6 +244,8 @@ NOON = datetime(2026, 5, 17, 12, tzinfo=UTC)
         ("lookback", timedelta(hours=-1), "0 or more"),
         ("lookback", "an hour", "PT1H"),
         ("full_walk_every", 3600, "timedelta"),
+        ("full_walk_at_most_every", "hourly", "timedelta"),
+        ("sweep", "often", "True or False"),
         ("base_url", "http://api.postpress.ai/v1", "ALLOW_PLAIN_HTTP"),
         ("base_url", "ftp://127.0.0.1/v1", "https"),
         ("base_url", "https://user:pass-word@api.postpress.ai/v1", "https URL without user"),

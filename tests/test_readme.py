@@ -54,6 +54,7 @@ def test_every_setting_is_there_with_its_default() -> None:
         "base_url",
         "lookback",
         "full_walk_every",
+        "full_walk_at_most_every",
         "history_keep",
         "limit",
         "parallel_accounts",
@@ -63,6 +64,8 @@ def test_every_setting_is_there_with_its_default() -> None:
     assert set(signature.parameters) == set(dict(PostpressArguments()))
     assert signature.parameters["lookback"].default == timedelta(hours=1)
     assert signature.parameters["full_walk_every"].default == timedelta(days=1)
+    assert signature.parameters["full_walk_at_most_every"].default == timedelta(hours=6)
+    assert signature.parameters["sweep"].default is False, "a quiet head walk is two requests"
 
 
 def test_the_destinations_are_those_of_their_page() -> None:

@@ -38,8 +38,9 @@ def summarize(pipeline: Pipeline, load_ids: Iterable[str]) -> dict[str, Any]:
     with pipeline.sql_client() as client:
         rows = client.execute_sql(ledger) or ()
     walks = [dict(zip(_WALKS, row, strict=True)) for row in rows]
-    watermarks = [walk["watermark_after"] for walk in walks]
-    known = bool(walks) and None not in watermarks
+    # nothing rests on a sweep
+    watermarks = [walk["watermark_after"] for walk in walks if walk["kind"] != "sweep"]
+    known = bool(watermarks) and None not in watermarks
     kinds = Counter(walk["kind"] for walk in walks)
     return {
         "walks": len(walks),
@@ -49,7 +50,7 @@ def summarize(pipeline: Pipeline, load_ids: Iterable[str]) -> dict[str, Any]:
         "skipped": [
             {name: walk[name] for name in ("account_id", "error_type", "next_step")}
             for walk in walks
-            if not walk["complete"]
+            if not walk["complete"] and walk["kind"] != "sweep"
         ],
     }
 

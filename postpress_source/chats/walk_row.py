@@ -17,7 +17,11 @@ class WalkRow(msgspec.Struct, kw_only=True):
     ]
     scope: Annotated[Text, says("The filters that the walk, and its watermark, belong to.")]
     kind: Annotated[
-        Text, says("head: to known ground; full: to the end; backfill: a bounded range.")
+        Text,
+        says(
+            "head: to known ground; full: to the end; backfill: a bounded range; sweep: the list "
+            "of unread chats, to see which are read."
+        ),
     ]
     reason: Annotated[Text, says("Why this kind of walk.")]
     started_at: Annotated[Moment, says("Start of the walk, UTC.")]
@@ -58,6 +62,14 @@ class WalkRow(msgspec.Struct, kw_only=True):
             "was listed. Null where that isn't known."
         ),
     ]
+    saw_unread_down_to: Annotated[
+        Instant,
+        says(
+            "Of a sweep: each chat that the tables had as unread, and that was last active after "
+            "it, was listed by this load's walks. 1970-01-01: each with a timestamp. Null "
+            "elsewhere."
+        ),
+    ] = None
     watermark_before: Annotated[Instant, says("How far the data was known before, UTC.")]
     watermark_after: Annotated[
         Instant, says("How far it is known now, UTC. Unchanged where the walk isn't complete.")

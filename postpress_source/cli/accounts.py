@@ -12,7 +12,7 @@ import dlt
 
 from postpress_source.cli import warehouse
 from postpress_source.cli.screen import span
-from postpress_source.cli.walks import Walk
+from postpress_source.cli.walks import SWEEP, Walk
 
 RECENT_CHATS: Final = 100
 LEAST_CHATS: Final = 10
@@ -60,7 +60,7 @@ def last_walks(walks: list[dict[str, Any]]) -> list[dict[str, Any]]:
     An account whose own walk failed is well again once all visible ones were walked to the end.
     """
     latest: dict[tuple[Any, Any], dict[str, Any]] = {}
-    for walk in walks:
+    for walk in (walk for walk in walks if walk.get("kind") != SWEEP):
         latest.setdefault((walk["account_id"], walk["scope"]), walk)
     whole = [walk for walk in latest.values() if walk["account_id"] is None and walk["complete"]]
     return [
@@ -139,7 +139,9 @@ def _read_at(walks: Sequence[Walk], account_id: str | None) -> datetime | None:
         (
             walk["started_at"]
             for walk in walks
-            if walk["complete"] and walk["account_id"] in (account_id, None)
+            if walk["complete"]
+            and walk["kind"] != SWEEP
+            and walk["account_id"] in (account_id, None)
         ),
         default=None,
     )

@@ -13,7 +13,8 @@ from postpress_source.cli import warehouse
 from postpress_source.cli.choice import Choice
 from postpress_source.cli.failures import ExitCode
 from postpress_source.cli.screen import Screen, instant, span
-from postpress_source.cli.walks import ALL_VISIBLE, Walk, read_walks, seconds_of
+from postpress_source.cli.sweep import expected_sweep, in_words
+from postpress_source.cli.walks import ALL_VISIBLE, SWEEP, Walk, read_walks, seconds_of
 from postpress_source.source import PostpressArguments
 from postpress_source.walks.plan import plan_walk
 from postpress_source.walks.watermark import Memory, read_memories, upgrade
@@ -29,6 +30,7 @@ def plan(choice: Choice, screen: Screen) -> ExitCode:
     filters = warehouse.filters_of(arguments)
     memories = _memories(warehouse.chats_state(pipeline), arguments, filters) if known else {}
     past = read_walks(pipeline, "WHERE complete") if known else []
+    sweeps = [walk for walk in past if walk["kind"] == SWEEP]
     past = [walk for walk in past if walk["scope"] == filters.scope()]
     lookback = check_duration("lookback", arguments.lookback)
     every = check_duration("full_walk_every", arguments.full_walk_every)
@@ -36,6 +38,10 @@ def plan(choice: Choice, screen: Screen) -> ExitCode:
         _walk(unit, memories.get(unit), past, lookback, every, choice.since)
         for unit in (filters.account_ids or ("",))
     ]
+    for walk in walks:
+        if known and walk["reads_back_to"] and not filters.scope():
+            unit, on, limit = walk["account_id"] or "", arguments.sweep, filters.limit
+            walk["sweep"] = expected_sweep(pipeline, unit, sweeps, on=on, limit=limit)
     pending = bool(pipeline.has_pending_data)
     document = {
         "ok": True,
@@ -119,6 +125,8 @@ def _show_walk(walk: dict[str, Any], screen: Screen) -> None:
         ("  last full walk", instant(walk["last_full_walk"])),
         ("  expected", _expected(walk)),
     ]
+    if "sweep" in walk:
+        pairs.append(("  sweep", in_words(walk["sweep"])))
     if walk["accounts_owed"]:
         pairs.append(("  and in full", ", ".join(walk["accounts_owed"]) + " (failed last time)"))
     screen.pairs(pairs)

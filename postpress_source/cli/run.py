@@ -22,7 +22,7 @@ from postpress_source.cli.progress import Progress, Watching
 from postpress_source.cli.report import default_path, write_page
 from postpress_source.cli.screen import Screen, in_shell, instant, span
 from postpress_source.cli.sla import read_sla
-from postpress_source.cli.walks import show_empty, show_skipped, show_walks, walks_of_loads
+from postpress_source.cli.walks import SWEEP, show_empty, show_skipped, show_walks, walks_of_loads
 from postpress_source.source import postpress_source
 from postpress_source.views.names import account_names
 
@@ -136,7 +136,7 @@ def _interrupted(failure: Failure, pipeline: dlt.Pipeline) -> Failure:
 
 def _summary(pipeline: dlt.Pipeline, loads: dict[str, RowCounts], seconds: float) -> dict[str, Any]:
     walks = walks_of_loads(pipeline, loads)
-    skipped = any(not walk["complete"] for walk in walks)
+    skipped = any(not walk["complete"] and walk["kind"] != SWEEP for walk in walks)
     watermarks = [walk["watermark_after"] for walk in walks if walk["watermark_after"]]
     totals = ("chats_read", "pages", "requests", "retries", "waited_seconds")
     return {
@@ -175,7 +175,8 @@ def _show(summary: dict[str, Any], choice: Choice, screen: Screen) -> None:
     screen.say("")
     show_walks(screen, (walk for walk in summary["walks"] if walk["complete"]))
     show_empty(screen, summary["walks"])
-    show_skipped(screen, (walk for walk in summary["walks"] if not walk["complete"]))
+    skipped = (walk for walk in summary["walks"] if not walk["complete"])
+    show_skipped(screen, (walk for walk in skipped if walk["kind"] != SWEEP))
     screen.say("", "Look next:", style="bold")
     screen.commands(*_look_next(summary, choice))
 

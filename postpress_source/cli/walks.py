@@ -13,6 +13,8 @@ from postpress_source.landing.ledger import WALKS
 from postpress_source.views.names import account_names
 
 ALL_VISIBLE: Final = "all visible"
+SWEEP: Final = "sweep"
+"""The kind of a walk on which nothing rests: no account is skipped if it fails."""
 
 Walk = Mapping[str, Any]
 
@@ -23,9 +25,10 @@ def read_walks(pipeline: dlt.Pipeline, tail: str = "") -> list[dict[str, Any]]:
     `tail` is SQL between FROM and ORDER BY.
     """
     names = account_names()
+    known = pipeline.default_schema.get_table_columns("chat_walks")
     walks = warehouse.query(
         pipeline,
-        {name: name for name in WALKS.names},
+        {name: name if name in known else "NULL" for name in WALKS.names},
         f"FROM chat_walks {tail} ORDER BY started_at DESC, account_id LIMIT 2000",
     )
     return [walk | {"account_name": named(walk["account_id"], names)} for walk in walks]

@@ -27,7 +27,7 @@ from postpress_source.chats.versions import VERSION, versions_of, with_texts
 from postpress_source.errors import PostpressArgumentError
 from postpress_source.landing.history import tombstones, versions
 from postpress_source.landing.shape import TOMBSTONE, Shape
-from postpress_source.landing.table import Table
+from postpress_source.landing.table import Known, Table
 
 logger = logging.getLogger("postpress_source")
 
@@ -53,7 +53,7 @@ class HandOver:
         seen_at: The run's instant, for history; None: no history is kept.
         everything: Whether all is staged, as if nothing were there.
         replaces: Whether it takes the place of what is there twice, besides.
-        known_below: Chats last active before it are known to have landed; None: not so.
+        known: Chats that are known to have landed; None: none are.
 
     Attributes:
         rows: How many rows were staged, by table; empty if nothing was.
@@ -70,7 +70,7 @@ class HandOver:
         seen_at: datetime | None,
         everything: bool = False,
         replaces: bool = False,
-        known_below: datetime | None = None,
+        known: Known | None = None,
     ) -> None:
         self._shape = shape
         self._table = table
@@ -78,7 +78,7 @@ class HandOver:
         self._seen_at = seen_at
         self._everything = everything or replaces or shape.disposition != "merge"
         self._replaces = replaces
-        self._known_below = known_below
+        self._known = known
         self._pipe = cast(Pipe, get_current_pipe())
         self._asked: pa.Array = pa.array([], TEXT)
         self._begun = False
@@ -206,8 +206,8 @@ class HandOver:
         table, texts = (rows.append_column(VERSION, version) for rows in (table, texts))
         new, new_in_history = self._table.lacks(table, everything=self._everything)
         table = table.filter(new)
-        if self._known_below is not None and "timestamp" in table.column_names:
-            self.lost |= self._table.has_lost(table, self._known_below)
+        if self._known is not None and "timestamp" in table.column_names:
+            self.lost |= self._table.has_lost(table, self._known)
         for account in pc.value_counts(table["account_id"]).to_pylist():
             self.staged[account["values"]] += account["counts"]
         yield from self._parts(self._with_load_id(table))

@@ -11,7 +11,7 @@ import pyarrow as pa
 from postpress_source.chats.fields import fields_of
 from postpress_source.chats.tables import schema_of
 from postpress_source.chats.walk_row import WalkedAccount, WalkRow
-from postpress_source.walks.plan import reason_of
+from postpress_source.walks.plan import Kind, reason_of
 from postpress_source.walks.walk import DOUBTFUL, NOTHING_LISTED, Walk
 from postpress_source.walks.watermark import Memory
 
@@ -21,16 +21,15 @@ _MOST_NAMED: Final = 20
 """Accounts that a text of the ledger names."""
 
 
-def ledger(walks: Sequence[tuple[Walk, Memory | None]], scope: str, load_id: str) -> pa.Table:
+def ledger(walks: Sequence[tuple[Walk, Memory | None]], load_id: str) -> pa.Table:
     """A table of the schema `WALKS`, one row a walk.
 
     Args:
         walks: Each walk with what its unit remembers after it (None where a walk remembers
-            nothing: a backfill, or an account that was read beside "all visible").
-        scope: The filters, as the watermark's scope.
+            nothing: a backfill, a sweep, or an account that was read beside "all visible").
         load_id: The load package that the rows are in.
     """
-    rows = [_row(walk, after, scope, load_id) for walk, after in walks]
+    rows = [_row(walk, after, load_id) for walk, after in walks]
     return pa.Table.from_pylist([msgspec.structs.asdict(row) for row in rows], WALKS)
 
 
@@ -51,12 +50,12 @@ def accounts(walks: Sequence[Walk], load_id: str) -> pa.Table:
     return pa.Table.from_pylist([msgspec.structs.asdict(row) for row in rows], ACCOUNTS)
 
 
-def _row(walk: Walk, after: Memory | None, scope: str, load_id: str) -> WalkRow:
+def _row(walk: Walk, after: Memory | None, load_id: str) -> WalkRow:
     kept = {account for account, verdict in walk.verdicts.items() if verdict.kept}
     whole = walk.whole - kept if walk.filters.account_type is None else ()
     return WalkRow(
         account_id=walk.account_id,
-        scope=scope,
+        scope=walk.filters.scope(),
         kind=str(walk.kind),
         reason=reason_of(walk.plan, walk.progress),
         started_at=walk.started_at,
@@ -72,6 +71,7 @@ def _row(walk: Walk, after: Memory | None, scope: str, load_id: str) -> WalkRow:
         chats_deleted=sum(len(verdict.gone) for verdict in walk.verdicts.values()),
         saw_all=walk.saw.get(walk.account_id or ""),
         saw_down_to=walk.saw_down_to,
+        saw_unread_down_to=walk.saw_unread_down_to,
         watermark_before=walk.memory.watermark if walk.memory else None,
         watermark_after=after.watermark if after else None,
         newest_first=None if walk.error else walk.progress.newest_first,
@@ -88,6 +88,8 @@ def _what_to_do(walk: Walk) -> dict[str, str | None]:
     if walk.error:
         error = walk.error
         return {"error_type": error.error_type, "error": str(error), "next_step": error.next_step}
+    if walk.kind is Kind.SWEEP:
+        return {"error": walk.doubt} if walk.doubt else {}
     if walk.doubt:
         return {"error": walk.doubt, "next_step": DOUBTFUL}
     if walk.account_id and not walk.chats:

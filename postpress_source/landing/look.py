@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, Literal, NamedTuple
 
 import pyarrow as pa
@@ -18,6 +18,7 @@ from dlt.destinations.sql_client import SqlClientBase
 from postpress_source.chats.tables import CHATS, TEXT
 from postpress_source.chats.versions import VERSION
 from postpress_source.landing.shape import Shape
+from postpress_source.walks.sweep import Unread
 
 LOOK: Final = pa.schema([CHATS.field("id"), CHATS.field("account_id"), (VERSION, TEXT)])
 _LAKES: Final[tuple[Literal["delta", "iceberg"], ...]] = ("delta", "iceberg")
@@ -72,8 +73,8 @@ def look(client: Any, shape: Shape, what: Look, values: Mapping[str, Collection[
 
 def active_after(
     client: Any, shape: Shape, ends: Sequence[tuple[str | None, datetime | None]]
-) -> list[tuple[int, str]]:
-    """The ids of rows with a later `timestamp`, each with the number of its end.
+) -> list[tuple[int, str, datetime]]:
+    """The ids of rows with a later `timestamp`, each with the number of its end, and with that.
 
     Args:
         client: The destination's.
@@ -87,9 +88,42 @@ def active_after(
         of_account = "" if account is None else f" AND {c('account_id')} = %s"
         values += [end] if account is None else [end, account]
         later = f"{c('timestamp')} > %s{of_account}"
-        queries.append(f"SELECT {number}, {c('id')} FROM {chats} WHERE {later}")  # noqa: S608
+        chosen = f"{number}, {c('id')}, {c('timestamp')}"
+        queries.append(f"SELECT {chosen} FROM {chats} WHERE {later}")  # noqa: S608
     rows = sql.execute_sql(" UNION ALL ".join(queries), *values) or ()
-    return [(number, chat_id) for number, chat_id in rows]
+    return [(number, chat_id, _instant(at)) for number, chat_id, at in rows]
+
+
+def unread(client: Any, shape: Shape, most: int) -> list[Unread]:
+    """So many of the rows of unread chats, the newest first.
+
+    Args:
+        client: The destination's.
+        shape: The tables'.
+        most: How many.
+    """
+    sql: SqlClientBase[Any] = client.sql_client
+    c, chats = shape.column, sql.make_qualified_table_name(shape.names.chats)
+    at, account = c("timestamp"), c("account_id")
+    newest = f"CASE WHEN {at} IS NULL THEN 1 ELSE 0 END, {at} DESC"
+    placed = (
+        f"SELECT {c('id')}, {account}, {at}, {c('unread_count')}, "  # noqa: S608
+        f"ROW_NUMBER() OVER (ORDER BY {newest}) AS place, "
+        f"ROW_NUMBER() OVER (PARTITION BY {account} ORDER BY {newest}) AS place_in_account, "
+        f"COUNT(*) OVER () AS all_rows, "
+        f"COUNT(*) OVER (PARTITION BY {account}) AS rows_of_account FROM {chats}"
+    )
+    rows = sql.execute_sql(
+        f"SELECT {c('id')}, {account}, {at}, place, place_in_account, all_rows, rows_of_account "  # noqa: S608
+        f"FROM ({placed}) AS placed WHERE {c('unread_count')} <> 0 ORDER BY place LIMIT {most:d}"
+    )
+    return [Unread(i, a, None if at is None else _instant(at), *n) for i, a, at, *n in rows or ()]
+
+
+def _instant(value: Any) -> datetime:
+    """What a driver makes of an instant; without a zone it is UTC."""
+    instant = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 def _columns(client: Any, table: str) -> Collection[str]:

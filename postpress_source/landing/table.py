@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
@@ -20,14 +20,33 @@ from dlt.common.schema import Schema
 
 from postpress_source.chats.tables import TEXT
 from postpress_source.chats.versions import VERSION, VersionSet
-from postpress_source.landing.look import LOOK, Look, active_after, look
+from postpress_source.landing.look import LOOK, Look, active_after, look, unread
 from postpress_source.landing.shape import Shape
+from postpress_source.walks.sweep import Unread
 
 logger = logging.getLogger("postpress_source")
 
 _Answer = TypeVar("_Answer")
 _MOST_IDS: Final = 5_000
 """Beyond, the accounts' rows are asked for and not the chats', so that there are few queries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Which chats have been read before, of those that head walks read.
+
+    Attributes:
+        below: Those last active before it.
+        grounds: By account (None: all), not those last active before it: a walk read on below.
+    """
+
+    below: datetime
+    grounds: Mapping[str | None, datetime]
+
+    def is_below_ground(self, account: str | None, at: datetime) -> bool:
+        """Whether such a chat is read because a walk read on, or was swept."""
+        ground = self.grounds.get(account) or self.grounds.get(None)
+        return ground is not None and at < ground
 
 
 class Table:
@@ -71,17 +90,23 @@ class Table:
 
     def active_after(
         self, ends: Sequence[tuple[str | None, datetime | None]]
-    ) -> Sequence[AbstractSet[str]] | None:
-        """For each account (None: all) the ids of its rows with a later `timestamp`."""
+    ) -> Sequence[Mapping[str, datetime]] | None:
+        """For each account (None: all) the ids of its rows with a later `timestamp`, and that."""
         if self._empty or not self._shape.array_tables:
             return None
         rows = self.ask(lambda client: active_after(client, self._shape, ends))
         if rows is None:
             return None
-        found: list[set[str]] = [set() for _ in ends]
-        for number, chat_id in rows:
-            found[number].add(chat_id)
+        found: list[dict[str, datetime]] = [{} for _ in ends]
+        for number, chat_id, at in rows:
+            found[number][chat_id] = at
         return found
+
+    def unread(self, most: int) -> Sequence[Unread] | None:
+        """So many of the rows of unread chats, the newest first; None if it can't be asked."""
+        if self._empty or not self._shape.array_tables:
+            return None
+        return self.ask(lambda client: unread(client, self._shape, most))
 
     def accounts_of(self, chat_ids: Collection[str]) -> Mapping[str, str | None]:
         """The account of each of these chats, as far as it was asked for."""
@@ -107,10 +132,15 @@ class Table:
         new_in_history = new if same else self._versions.lacks(versions)
         return every if everything else new, new_in_history
 
-    def has_lost(self, chats: pa.Table, known_below: datetime) -> bool:
-        """Whether a chat that was last active before it was known has no row at all."""
-        old = pc.less(chats["timestamp"], pa.scalar(known_below, chats["timestamp"].type))
-        return not self._absent.isdisjoint(chats.filter(old)["id"].to_pylist())
+    def has_lost(self, chats: pa.Table, known: Known) -> bool:
+        """Whether a chat that is known has no row at all."""
+        old = pc.less(chats["timestamp"], pa.scalar(known.below, chats["timestamp"].type))
+        rows = chats.select(["id", "account_id", "timestamp"]).filter(old)
+        columns = map(pa.ChunkedArray.to_pylist, rows.columns if self._absent else ())
+        return any(
+            chat_id in self._absent and not known.is_below_ground(account, at)
+            for chat_id, account, at in zip(*columns, strict=True)
+        )
 
     def _ask_for(self, chats: pa.Table) -> None:
         """Ask for what isn't known yet of these chats."""

@@ -39,7 +39,7 @@ covering AS (
         ) AS steps_back
     FROM known AS k
     JOIN chat_walks AS w ON
-        w.kind <> 'backfill'
+        w.kind NOT IN ('backfill', 'sweep')
         AND (
             w.account_id = k.account_id
             OR (

@@ -8,15 +8,20 @@
 -- ended_gone             the chat was gone then: listed at ended_after, and not at ended_by
 --
 -- What a look is: a walk that listed each chat that the tables had of the account, or, of a head
--- walk, each that was active later than the walk's end (chat_walks.saw_all, saw_down_to). Of a run
--- that the ledger has no walk of (add_limit) the next walk's end stands for its own.
+-- walk, each that was active later than the walk's end (chat_walks.saw_all, saw_down_to); or, of
+-- what was unread, a sweep (saw_unread_down_to). Of a run that the ledger has no walk of (add_limit)
+-- the next walk's end stands for its own.
 CREATE VIEW chat_versions AS
 WITH looks AS (
-    SELECT w.account_id, w.started_at, w.saw_down_to, w.saw_all
+    SELECT w.account_id, w.started_at, w.saw_down_to, w.saw_all, NULL AS saw_unread_down_to
     FROM chat_walks AS w
     WHERE w.scope = '' AND (w.saw_all OR w.saw_down_to IS NOT NULL)
     UNION ALL
-    SELECT a.account_id, a.started_at, NULL, TRUE
+    SELECT w.account_id, w.started_at, NULL, FALSE, w.saw_unread_down_to
+    FROM chat_walks AS w
+    WHERE w.kind = 'sweep' AND w.saw_unread_down_to IS NOT NULL
+    UNION ALL
+    SELECT a.account_id, a.started_at, NULL, TRUE, NULL
     FROM chat_walk_accounts AS a
     JOIN chat_walks AS w ON w.started_at = a.started_at AND w.account_id IS NULL
     WHERE a.saw_all AND w.scope = ''
@@ -54,7 +59,11 @@ ended AS (
                 l.started_at > v.seen_from
                 AND l.started_at < v.seen_until
                 AND (l.account_id IS NULL OR l.account_id = v.account_id)
-                AND (l.saw_all OR v.timestamp > l.saw_down_to)
+                AND (
+                    l.saw_all
+                    OR v.timestamp > l.saw_down_to
+                    OR (v.unread_count <> 0 AND v.timestamp > l.saw_unread_down_to)
+                )
         ) AS last_look_at,
         COALESCE(
             (

@@ -35,11 +35,15 @@ asked for, or whose account is away."""
 
 
 class Kind(StrEnum):
-    """How far a walk reads: until known ground, to the end, or to the start of a backfill."""
+    """How far a walk reads: until known ground, to the end, or to the start of a backfill.
+
+    Or of what: a sweep reads the list of unread chats, and nothing rests on it.
+    """
 
     HEAD = "head"
     FULL = "full"
     BACKFILL = "backfill"
+    SWEEP = "sweep"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ class Plan:
             exactly at it is read). None: read to the end.
         lookback: How far behind the watermark a head walk reads again.
         since: The start date (inclusive) from which on all is known afterwards; None: none.
+        down_to: Of a head walk that reads on below known ground: until below here.
     """
 
     kind: Kind
@@ -62,6 +67,7 @@ class Plan:
     stop: datetime | None = None
     lookback: timedelta = timedelta(0)
     since: datetime | None = None
+    down_to: datetime | None = None
 
 
 def plan_walk(
@@ -189,7 +195,7 @@ def may_stop(plan: Plan, progress: Progress, timestamps: Sequence[datetime | Non
         return False
     if plan.watermark is None or progress.newest < plan.watermark:
         return False
-    return max(known) < plan.stop
+    return max(known) < plan.stop and (plan.down_to is None or known[-1] < plan.down_to)
 
 
 def remember(
@@ -224,6 +230,7 @@ def remember(
         accounts=frozenset(seen) if to_the_end else before.accounts,
         owed=frozenset() if to_the_end else before.owed,
         missing=missing if full else before.missing,
+        swept={} if full else before.swept,
     )
 
 

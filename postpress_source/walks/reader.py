@@ -23,6 +23,7 @@ from postpress_source.errors import (
 from postpress_source.walks.plan import (
     MAX_EMPTY_PAGES,
     MAX_PAGES_WITHOUT_NEWS,
+    Kind,
     Progress,
     may_stop,
     observe,
@@ -37,6 +38,9 @@ _BATCH_BYTES: Final = 4 * 2**20
 MOST_LEFT_OUT: Final = 10_000
 _MAX_UNANSWERED: Final = 8
 """Accounts that fail while nobody has answered yet; then it is asked whether it is the accounts."""
+
+MOST_SWEEP_PAGES: Final = 8
+"""An inbox that nobody reads has more; the oldest of them wait for the full walk."""
 
 OnPage = Callable[[int], None]
 """Told of each page read, with its number of chats; called from the walk's thread."""
@@ -82,6 +86,17 @@ class Reader:
             logger.warning("The walk of %s isn't complete. %s %s", of, walk.doubt, DOUBTFUL)
         if walk.account_id and not walk.chats and not walk.error:
             logger.warning("Account %s: %s", walk.account_id, NOTHING_LISTED)
+        walk.finished_at = datetime.now(UTC)
+        return walk
+
+    def sweep(self, walk: Walk) -> Walk:
+        """As `run`, of a walk that nothing rests on: whatever fails is its own trouble alone."""
+        try:
+            self._read_restarting(walk)
+        except PostpressError as error:
+            self._spool.drop(walk.number)
+            walk.error = error
+            logger.info("A sweep failed. %s", error)
         walk.finished_at = datetime.now(UTC)
         return walk
 
@@ -156,8 +171,13 @@ class Reader:
                 self._spool.add(walk.number, pending)
                 pending = []
             page_cursor = page.page_cursor
-            if page_cursor is None or may_stop(walk.plan, walk.progress, timestamps):
+            if page_cursor is None:
                 break
+            if _may_stop(walk, timestamps):
+                self._spool.add(walk.number, pending)
+                pending = []
+                if walk.at_known_ground is None or not walk.at_known_ground():
+                    break
             _refuse_endless(walk, in_a_row)
         walk.to_the_end = page_cursor is None
         self._spool.add(walk.number, pending)
@@ -181,6 +201,13 @@ class Reader:
         waiting = {chat.id for page in pending for chat in page.chats}
         others = set(ids) - waiting
         return not others or others <= self._spool.find(walk.number, others)
+
+
+def _may_stop(walk: Walk, timestamps: Sequence[datetime | None]) -> bool:
+    """Whether a walk may end here. A sweep does once it goes too far, or isn't of unread chats."""
+    if walk.plan.kind is Kind.SWEEP:
+        return bool(walk.unasked) or walk.pages >= MOST_SWEEP_PAGES
+    return may_stop(walk.plan, walk.progress, timestamps)
 
 
 def _asked_for(walk: Walk, page: Page) -> Page:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime
 from typing import Final, Protocol
@@ -28,6 +27,7 @@ from postpress_source.walks.plan import (
 from postpress_source.walks.reader import MOST_LEFT_OUT, Reader
 from postpress_source.walks.side_by_side import run_side_by_side
 from postpress_source.walks.spool import Spool
+from postpress_source.walks.sweep import SEEM_READ, Sweeps, Unread
 from postpress_source.walks.walk import Walk
 from postpress_source.walks.watermark import ALL_VISIBLE, Memory
 
@@ -49,8 +49,11 @@ class Rows(Protocol):
 
     def active_after(
         self, ends: Sequence[tuple[str | None, datetime | None]]
-    ) -> Sequence[AbstractSet[str]] | None:
-        """For each account (None: all) the ids of its rows with a later `timestamp`."""
+    ) -> Sequence[Mapping[str, datetime]] | None:
+        """For each account (None: all) the ids of its rows with a later `timestamp`, and that."""
+
+    def unread(self, most: int) -> Sequence[Unread] | None:
+        """So many of the rows of unread chats, the newest first; None if it can't be asked."""
 
 
 class Reading:
@@ -63,6 +66,7 @@ class Reading:
         parallel: How many accounts are walked at once, at most.
         stop: Ends the walks in other threads.
         on_walk: Told of each of several walks that has ended, with their number.
+        sweeps: What makes head walks read on for chats that were read; None: nothing does.
     """
 
     def __init__(
@@ -73,6 +77,7 @@ class Reading:
         parallel: int,
         stop: Callable[[], None],
         on_walk: Callable[[int], None] = lambda walks: None,
+        sweeps: Sweeps | None = None,
     ) -> None:
         self._reader = reader
         self._spool = spool
@@ -80,6 +85,7 @@ class Reading:
         self._parallel = parallel
         self._stop = stop
         self._on_walk = on_walk
+        self._sweeps = sweeps
 
     def run(self, walks: Sequence[Walk]) -> list[Walk]:
         """The walks, run, and those beside them that a walk of all visible accounts calls for.
@@ -87,6 +93,8 @@ class Reading:
         Raises:
             PostpressError: The run can't go on, or nothing could be read.
         """
+        if self._sweeps:
+            self._sweeps.attach(walks, self._rows)
         self._run_all(walks)
         beside = [walk for first in walks[:1] for walk in _walks_beside(first)]
         self._run_all(beside)
@@ -96,6 +104,8 @@ class Reading:
             raise _all_failed(errors)
         self._judge(walks)
         self._compare_heads(walks)
+        if self._sweeps:
+            self._sweeps.note_seen(walks)
         return walks
 
     def _run_all(self, walks: Sequence[Walk]) -> None:
@@ -123,7 +133,10 @@ class Reading:
             for walk, account in whole:
                 walk.saw[account] = True
             return
-        listed = self._spool.keys({walk.number for walk, _ in whole})
+        swept = self._sweeps.walks if self._sweeps else ()
+        # what any walk of the run has listed lands, so it isn't gone yet
+        landing = [walk.number for walk in (*walks, *swept) if walk.error is None]
+        listed = self._spool.keys(landing)
         missing = _missing(rows, pa.concat_tables(listed.values()))
         counts = {c["values"]: c["counts"] for c in pc.value_counts(rows["account_id"]).to_pylist()}
         found = [
@@ -159,8 +172,10 @@ class Reading:
         rows = self._rows.active_after(ends)
         listed = self._spool.keys({walk.number for walk in heads})
         for walk, of_walk in zip(heads, rows or [], strict=False):
-            if of_walk <= set(listed[walk.number]["id"].to_pylist()):
-                walk.saw_down_to = walk.progress.last
+            met = set(listed[walk.number]["id"].to_pylist())
+            left = [at for chat_id, at in of_walk.items() if chat_id not in met]
+            if walk.progress.last is not None:
+                walk.saw_down_to = max((walk.progress.last, *left))
 
     def _decide(self, walk: Walk, account: str, evidence: Evidence) -> None:
         verdict = judge(evidence)
@@ -217,6 +232,8 @@ def _walks_beside(walk: Walk) -> list[Walk]:
     if walk.account_id is not None or walk.kind is Kind.BACKFILL or not walk.complete:
         return []
     reasons = accounts_to_walk(walk.memory, walk.accounts, to_the_end=walk.to_the_end)
+    if not walk.to_the_end:
+        reasons = dict.fromkeys(walk.owing, SEEM_READ) | reasons
     before = {account: walk.before.missing.get(account) for account in reasons}
     return [
         Walk(
@@ -240,6 +257,8 @@ def memories_after(walks: Sequence[Walk], now: datetime) -> dict[str, Memory]:
     failed |= first.sick
     read = {walk.account_id for walk in beside if walk.account_id} - failed
     missing = {account: n for account, n in memory.missing.items() if account not in read}
+    walked = {walk.account_id for walk in beside}
+    swept = dict(memory.swept) | {a: now for a in first.owing if a in walked}
     for walk in beside:
         missing |= _kept(walk)
     return {
@@ -248,6 +267,7 @@ def memories_after(walks: Sequence[Walk], now: datetime) -> dict[str, Memory]:
             accounts=(memory.accounts | read) - failed,
             owed=(memory.owed - read) | failed,
             missing=missing,
+            swept=swept,
         )
     }
 

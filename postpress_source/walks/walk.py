@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -46,6 +47,11 @@ class Walk:
             but for those that are gone; empty if the table couldn't be asked.
         saw_down_to: Of a head walk: each chat of the table's that was last active after it was
             listed; None if that isn't known.
+        ground: Of a head walk that swept: where it met known ground, and might have ended.
+        at_known_ground: Asked there whether it reads on; None: it doesn't.
+        owing: Accounts that a sweep calls for full walks of, beside it.
+        saw_unread_down_to: Of a sweep: each chat that the table had as unread, and that was last
+            active after it, was listed in the run; None if that isn't known.
         sick: Accounts that it listed and that couldn't be read when they were looked at again.
         error: Why the account was skipped, None if it wasn't.
     """
@@ -73,6 +79,10 @@ class Walk:
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     saw: dict[str, bool] = field(default_factory=dict)
     saw_down_to: datetime | None = None
+    ground: datetime | None = None
+    at_known_ground: Callable[[], bool] | None = None
+    owing: tuple[str, ...] = ()
+    saw_unread_down_to: datetime | None = None
     sick: set[str] = field(default_factory=set)
     error: PostpressError | None = None
 

@@ -22,7 +22,7 @@ from postpress_source.walks.gone import Missing
 
 ALL_VISIBLE: Final = ""
 MAX_BYTES: Final = 8_500
-VERSION: Final = 3
+VERSION: Final = 4
 """Of the state's format; what an earlier release wrote is read."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -45,6 +45,8 @@ class Memory:
         accounts: Of "all visible" only: the accounts whose whole history has been read.
         owed: Of "all visible" only: accounts that were seen but could not be read.
         missing: By account, what the last full walk found missing and kept.
+        swept: Of "all visible" only: accounts that a sweep has had walked in full since the last
+            full walk, and when, UTC, s.
     """
 
     watermark: datetime | None = None
@@ -54,6 +56,7 @@ class Memory:
     accounts: frozenset[str] = frozenset()
     owed: frozenset[str] = frozenset()
     missing: Mapping[str, Missing] = field(default_factory=dict)
+    swept: Mapping[str, datetime] = field(default_factory=dict)
 
     def to_state(self) -> list[Any]:
         """A short JSON list; `from_state` reads it back, ms and s precision apart."""
@@ -65,6 +68,7 @@ class Memory:
             sorted(self.accounts),
             sorted(self.owed),
             {account: self.missing[account].to_state() for account in sorted(self.missing)},
+            {account: int(self.swept[account].timestamp()) for account in sorted(self.swept)},
         ]
         while len(state) > _SHORTEST and not state[-1]:
             state.pop()
@@ -74,8 +78,8 @@ class Memory:
     def from_state(cls, state: list[Any]) -> Memory:
         """The memory that `to_state` wrote."""
         watermark_ms, full_walk_s, newest_first, *rest = state
-        defaults: list[Any] = [None, (), (), {}]
-        since_ms, accounts, owed, missing = [*rest, *defaults[len(rest) :]]
+        defaults: list[Any] = [None, (), (), {}, {}]
+        since_ms, accounts, owed, missing, swept = [*rest, *defaults[len(rest) :]]
         return cls(
             _from_ms(watermark_ms),
             None if full_walk_s is None else _EPOCH + timedelta(seconds=full_walk_s),
@@ -84,6 +88,7 @@ class Memory:
             frozenset(accounts),
             frozenset(owed),
             {account: Missing.from_state(found) for account, found in missing.items()},
+            {account: _EPOCH + timedelta(seconds=at_s) for account, at_s in swept.items()},
         )
 
 
@@ -100,7 +105,8 @@ def upgrade(state: dict[str, Any], filters: str, scope: str) -> None:
 
     Version 1 knew neither workspaces nor its own version, and kept a scope for each start date.
     What it knew under these filters goes to the workspace that asks first; the rest is forgotten,
-    which costs a full walk. Up to version 2 there was a digest in each memory.
+    which costs a full walk. Up to version 2 there was a digest in each memory; up to 3 nothing was
+    swept.
 
     Raises:
         PostpressArgumentError: A later release wrote it.
@@ -116,7 +122,7 @@ def upgrade(state: dict[str, Any], filters: str, scope: str) -> None:
         if known:
             units = {unit: _from_version_1(memory) for unit, memory in known["units"].items()}
             state["scopes"] = {scope: {"used": 0, "units": units}}
-    if version < VERSION:
+    if version < 3:
         state.pop("landed", None)
         for of_scope in state.get("scopes", {}).values():
             for memory in of_scope["units"].values():

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from typing import Any
 
 import pytest
@@ -41,6 +42,15 @@ def test_plan_and_status_after_runs(desk: Desk, inbox: Sandbox) -> None:
     assert (full["kind"], full["requests_expected"], full["like_walks"]) == ("full", 3, 1)
     assert inbox.request_count == 0, "a plan made requests"
 
+    unread = desk.query("SELECT count(*) FROM postpress.chats WHERE unread_count <> 0")[0][0]
+    assert walk["sweep"] == {
+        "on": False,
+        "requests_expected": ceil(unread / 250),
+        "unread": unread,
+        "reads_seen": 0,
+        "reads_seen_by_full_walks": 0,
+    }
+
     done = json.loads(desk.run("run", "--json").out)
     assert done["walks"][0]["kind"] == walk["kind"], "the run did another walk than planned"
 
@@ -52,6 +62,20 @@ def test_plan_and_status_after_runs(desk: Desk, inbox: Sandbox) -> None:
     for shown in (desk.run("plan"), desk.run("status")):
         assert shown.code == 0
         assert_plain(shown.text)
+
+
+@pytest.mark.slow
+def test_a_plan_says_what_a_sweep_costs_and_what_full_walks_noticed(
+    desk: Desk, inbox: Sandbox
+) -> None:
+    assert desk.run("run").code == 0
+    read = [chat["id"] for chat in inbox.world.relist(unread=True)][:3]
+    for chat in read:
+        inbox.world.read(chat)
+    assert desk.run("run", "--full").code == 0
+    told = " ".join(desk.run("plan").text.split())
+    assert "sweep = true costs" in told
+    assert "of 3 chats that were read, full walks noticed 3" in told
 
 
 @pytest.mark.slow

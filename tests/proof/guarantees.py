@@ -97,6 +97,20 @@ GUARANTEES: Final = (
         Right.HEAD,
         "dlt restores the state from the destination.",
     ),
+    Guarantee(
+        "read, swept",
+        "With `sweep`: a chat that was unread is read, and it lies no more than two pages below "
+        "where the walk would end.",
+        Right.HEAD,
+        "The list of unread chats shows it no longer, so the walk reads on. What lies further down "
+        "waits for a full walk, which `full_walk_at_most_every` lets come sooner.",
+    ),
+    Guarantee(
+        "unread, swept",
+        "With `sweep`: a chat is marked unread, or turns up unread, wherever it lies.",
+        Right.HEAD,
+        "Of up to eight pages of unread chats.",
+    ),
     # --- what needs a full walk ------------------------------------------------------------------
     Guarantee(
         "state",

@@ -185,6 +185,8 @@ HAPPENINGS: Final[dict[str, Callable[[Teller, int], object]]] = {
 }
 ORDERS: Final[dict[str, dict[str, Any]]] = {
     "head": {},
+    "swept": {"sweep": NOW},
+    "swept and named": {"sweep": NOW, "account_ids": ("a1", "a2", "a3")},
     "full": {"full_walk_every": NOW},
     "named": {"account_ids": ("a1", "a2", "a3")},
     "named in full": {"account_ids": ("a1", "a2", "a3"), "full_walk_every": NOW},

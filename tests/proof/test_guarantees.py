@@ -203,6 +203,7 @@ def _mass(lab: Lab) -> None:
 Story = Callable[[Lab], object]
 UNREAD: Final = Order(unread=True)
 WHATSAPP: Final = Order(account_type="WHATSAPP")
+SWEPT: Final = Order(sweep=6 * HOUR)
 BY_ACCOUNT: Final = Order(account_ids=("a1", "a2"))
 STORIES: Final[dict[str, tuple[Story, dict[str, Any]]]] = {
     "message": (_message, {}),
@@ -215,6 +216,8 @@ STORIES: Final[dict[str, tuple[Story, dict[str, Any]]]] = {
     "other order": (_message, {"options": WorldOptions(order="by_account")}),
     "healed account": (_healed, {"order": BY_ACCOUNT}),
     "failed run": (_failed, {}),
+    "read, swept": (lambda lab: lab.world.read("c17"), {"order": SWEPT}),
+    "unread, swept": (lambda lab: lab.world.mark_unread(DEEP), {"order": SWEPT}),
     "state": (lambda lab: lab.world.rename(DEEP, "renamed"), {}),
     "very late chat": (lambda lab: lab.world.new_chat("a1", at=START - 90 * HOUR), {}),
     "no timestamp": (lambda lab: lab.world.null_timestamp(DEEP), {}),

@@ -38,6 +38,9 @@ RUNS: Sequence[Mapping[str, Any]] = (
     {"full_walk_every": FULL},
     {"account_id": "a1", "full_walk_every": FULL},
     {"account_id": "a1,a2"},
+    {"sweep": True, "full_walk_at_most_every": FULL},
+    {"sweep": True},
+    {"account_id": "a1,a2", "sweep": True},
     {"account_type": "LINKEDIN", "full_walk_every": FULL},
     {"unread": True},
     {"unread": False, "full_walk_every": FULL},
@@ -234,4 +237,44 @@ def test_a_change_has_two_ends_and_a_chat_that_comes_back_two_lives(tmp_path: Pa
         ]
 
 
+def test_a_chat_that_is_read_is_known_within_one_run_where_what_is_unread_is_swept(
+    tmp_path: Path,
+) -> None:
+    world = World(WorldOptions())
+    for number in range(40):
+        world.connect_account("LINKEDIN", id="a1", history=0) if not number else None
+        at = world.now - 60 * MINUTE * number
+        world.new_chat("a1", id=f"c{number:02}", at=at, unread_count=int(number in (0, 15, 16)))
+    with serve(world) as server:
+        whole = WholePipeline(tmp_path, server.url)
+        whole.load()
+        for _ in range(2):
+            whole.load(sweep=True)
+        world.read("c15")
+        before = len(server.requests)
+        whole.load(sweep=True)
+        assert len(server.requests) - before == 2 + 1 + 2, "head walk, sweep, and on to c15"
+        create_views(whole.pipeline)
+        walks = select(whole.pipeline, "SELECT * FROM chat_walks ORDER BY started_at, kind")
+        assert [walk["kind"] for walk in walks] == ["full", *["head", "sweep"] * 3]
+        heads = [walk for walk in walks if walk["kind"] == "head"]
+        (change,) = select(whole.pipeline, "SELECT * FROM chat_changes")
+        assert (change["id"], change["field"], change["old"], change["new"]) == (
+            *("c15", "unread_count"),
+            *("1", "0"),
+        )
+        assert change["after"] == heads[1]["started_at"], "the run before"
+        assert heads[2]["started_at"] < change["until"] <= heads[2]["finished_at"]
+        for sweep in (walk for walk in walks if walk["kind"] == "sweep"):
+            assert (sweep["scope"], sweep["complete"], sweep["chats_read"]) == (
+                *("unread=true", True),
+                2 if sweep is walks[-1] else 3,
+            )
+            assert sweep["saw_unread_down_to"] == EPOCH
+            assert (sweep["saw_all"], sweep["saw_down_to"], sweep["watermark_after"]) == (None,) * 3
+        fresh = select(whole.pipeline, "SELECT * FROM account_freshness")
+        assert [row["last_full_walk_at"] for row in fresh] == [walks[0]["finished_at"]]
+
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 WALKS = "SELECT started_at, finished_at FROM chat_walks ORDER BY started_at"

@@ -23,6 +23,7 @@ from tests.proof import (
     test_history,
     test_kept,
     test_spool,
+    test_sweep,
     test_walks,
 )
 from tests.proof.history import History, steps_of
@@ -169,6 +170,75 @@ MUTANTS: Final = (
             ("tables", "self._worker.submit(self._sort)", "self._adding"),
             ("find", "len(found) == len(wanted)", "found"),
         )
+    ),
+    # --- the sweep: it says where to read, and no more ---------------------------------------
+    Mutant(
+        "walks.reader:_may_stop",
+        "bool(walk.unasked) or ",
+        "",
+        partial(test_sweep.test_a_filter_that_is_not_heeded_costs_a_request, False),
+    ),
+    Mutant(
+        "walks.reader:_may_stop",
+        " or walk.pages >= MOST_SWEEP_PAGES",
+        "",
+        test_sweep.test_an_inbox_that_nobody_reads_is_swept_so_far_and_no_further,
+    ),
+    Mutant(
+        "walks.reader:Reader.sweep",
+        "except PostpressError",
+        "except ZeroDivisionError",
+        partial(test_sweep.test_a_sweep_that_fails_costs_nothing_but_itself, 3),
+    ),
+    Mutant(
+        "walks.sweep:_listed_to",
+        "len(ids.unique()) < sweep.chats",
+        "False",
+        test_sweep.test_a_filter_that_is_heeded_on_the_first_page_only_is_no_evidence,
+    ),
+    Mutant(
+        "walks.sweep:_listed_to",
+        "if sweep.to_the_end:",
+        "if True:",
+        test_sweep.test_an_inbox_that_nobody_reads_is_swept_so_far_and_no_further,
+    ),
+    Mutant(
+        "walks.sweep:Sweeps._missing",
+        "chat.account_id in there",
+        "True",
+        test_sweep.test_an_account_that_lists_nothing_may_be_away,
+    ),
+    Mutant(
+        "walks.sweep:Sweeps.note_seen",
+        "if not was and",
+        "if False and",
+        partial(
+            test_sweep.test_it_deletes_nothing_invents_nothing_and_says_what_is_so, {}, False, 0
+        ),
+    ),
+    Mutant(
+        "walks.sweep:Budget.allows",
+        "now - last >= self.at_most_every",
+        "True",
+        test_sweep.test_what_is_read_far_down_calls_for_a_full_walk_of_its_account_when_one_may_be,
+    ),
+    Mutant(
+        "walks.reading:memories_after",
+        "{a: now for a in first.owing if a in walked}",
+        "{}",
+        test_sweep.test_what_is_read_far_down_calls_for_a_full_walk_of_its_account_when_one_may_be,
+    ),
+    Mutant(
+        "walks.sweep:_accounts_to_walk",
+        "pages + sizes[account] <= left or not (chosen or recent)",
+        "True",
+        test_sweep.test_the_account_to_which_most_is_owed_comes_first_and_all_cost_no_more_than_a_share,
+    ),
+    Mutant(
+        "walks.reading:Reading._judge",
+        "for walk in (*walks, *swept) if",
+        "for walk in walks if",
+        test_sweep.test_what_a_sweep_has_listed_is_not_deleted_by_the_same_run,
     ),
     # --- I3: isolated ------------------------------------------------------------------------
     Mutant(

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import copy
 import json
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -27,9 +28,9 @@ from postpress_source.landing.repair import Standing
 from postpress_source.sandbox import ApiError, World
 from postpress_source.sandbox.query import read_query
 from postpress_source.sync import Sync, _refuse_holes
-from postpress_source.walks.reader import Reader
-from postpress_source.walks.reading import Reading, memories_after
+from postpress_source.walks.reading import memories_after
 from postpress_source.walks.spool import KEYS, Spool
+from postpress_source.walks.sweep import Budget, Unread
 from postpress_source.walks.walk import Walk
 from postpress_source.walks.watermark import read_memories, write_memories
 from tests.proof.happenings import LOOKBACK
@@ -58,6 +59,7 @@ class Order:
     before: datetime | None = None
     after: datetime | None = None
     full_walk_every: timedelta = DAY
+    sweep: timedelta | None = None
     trouble: Trouble = field(default_factory=Trouble)
 
     def filters(self, limit: int) -> Filters:
@@ -113,6 +115,7 @@ class Warehouse:
         self.world = world
         self.rows: dict[str, Row] = {}
         self.state: dict[str, Any] = {}
+        self.sweeps: list[Walk] = []
         self._limit = limit
         self._ahead = clock_ahead
 
@@ -120,26 +123,35 @@ class Warehouse:
         """One run, as `Sync.run` does it; an error changes nothing."""
         filters = order.filters(self._limit)
         client = WorldClient(self.world, order.trouble)
-        sync = Sync(client, filters, SCOPE, LOOKBACK, order.full_walk_every, 1, None)
+        every = order.full_walk_every
+        budget = None if order.sweep is None else Budget(order.sweep, every)
+        sync = Sync(client, filters, SCOPE, LOOKBACK, every, budget, 1, None)
         window = Window(order.start, order.end)
         state = copy.deepcopy(self.state)
         scope = filters.scope()
         memories, now = read_memories(state, scope), self.world.now + self._ahead
         with closing(Spool()) as spool:
             walks = sync.plan(memories, window, now, Standing(), now)
-            reading = Reading(Reader(client, spool), spool, self, 1, client.close)
-            walks = reading.run(walks)
+            walks, self.sweeps = sync.read(spool, walks, self)
             if window.end is not None:
                 _refuse_holes(walks)
             tables = [in_window(table, window.start, window.end) for table in spool.tables()]
         handed = {row["id"]: row for table in tables for row in table.to_pylist()}
         gone = {c for walk in walks for verdict in walk.verdicts.values() for c in verdict.gone}
         assert not gone & handed.keys(), "what has just been listed is not gone"
-        self.rows = {k: v for k, v in self.rows.items() if k not in gone} | handed
+        self.land(now, handed, gone, walks)
         if window.end is None:
             write_memories(state, scope, memories_after(walks, now))
         self.state = json.loads(json.dumps(state))
         return walks
+
+    def land(
+        self, now: datetime, handed: Mapping[str, Row], gone: Collection[str], walks: list[Walk]
+    ) -> None:
+        """As the merge would: what the run `walks` at `now` has listed, and what is gone."""
+        for chat_id in gone:
+            self.rows.pop(chat_id, None)
+        self.rows.update(handed)
 
     # --- what a run asks of the table ------------------------------------------------------------
 
@@ -152,11 +164,13 @@ class Warehouse:
         ]
         return pa.Table.from_pylist(rows, KEYS)
 
-    def active_after(self, ends: Sequence[tuple[str | None, datetime | None]]) -> list[set[str]]:
+    def active_after(
+        self, ends: Sequence[tuple[str | None, datetime | None]]
+    ) -> list[dict[str, datetime]]:
         """As `landing.table.Table` gives them."""
         return [
             {
-                row["id"]
+                row["id"]: row["timestamp"]
                 for row in self.rows.values()
                 if account in (None, row["account_id"])
                 and row["timestamp"] is not None
@@ -166,7 +180,26 @@ class Warehouse:
             for account, end in ends
         ]
 
+    def unread(self, most: int) -> list[Unread]:
+        """As `landing.table.Table` gives them."""
+        return unread_of(self.rows.values())[:most]
 
+
+def unread_of(rows: Collection[Row]) -> list[Unread]:
+    """Those of the rows that are unread, newest first, with their places among all."""
+    sizes, places = Counter(row["account_id"] for row in rows), Counter[str]()
+    found = []
+    newest = sorted(rows, key=lambda row: row["timestamp"] or _NEVER, reverse=True)
+    for place, row in enumerate(newest, 1):
+        account = row["account_id"]
+        places[account] += 1
+        if row["unread_count"]:
+            of_account = places[account], len(rows), sizes[account]
+            found.append(Unread(row["id"], account, row["timestamp"], place, *of_account))
+    return found
+
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 _FIELDS = (
     *("id", "account_id", "account_type", "provider_id", "attendee_provider_id", "name", "type"),
     *("timestamp", "unread_count", "archived", "muted_until", "read_only", "subject"),

@@ -27,8 +27,8 @@ _HISTORY: Final = pa.schema(
     | {"unread_count": pa.int64()}
 )
 _WALKS: Final = pa.schema(
-    {name: pa.string() for name in ("account_id", "scope")}
-    | dict.fromkeys(("started_at", "finished_at", "saw_down_to"), _INSTANT)
+    {name: pa.string() for name in ("account_id", "scope", "kind")}
+    | dict.fromkeys(("started_at", "finished_at", "saw_down_to", "saw_unread_down_to"), _INSTANT)
     | {"saw_all": pa.bool_()}
 )
 _ACCOUNTS: Final = pa.schema(

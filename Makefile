@@ -24,7 +24,7 @@ export RUNTIME__DLTHUB_TELEMETRY := false
 # Where the servers of `make servers-start` are, for the tests.
 -include .servers.env
 
-.PHONY: help demo setup test test-slow lint format types bench notebooks wheel dist audit lock \
+.PHONY: help demo setup test test-slow lint format types bench days notebooks wheel dist audit lock \
 	servers-start servers-stop test-lowest test-newest test-airflow test-airflow-heavy clean
 
 help: ## List the targets
@@ -56,6 +56,9 @@ types: setup ## Check types
 
 bench: setup ## Measure speed and memory
 	$(BIN)/python benchmarks/run.py
+
+days: setup ## Play days in an inbox: how soon a change is known, for how many requests
+	$(BIN)/python -m benchmarks.days $(ARGS)
 
 notebooks: setup ## Run the notebooks and refresh their outputs
 	$(BIN)/python notebooks/refresh.py

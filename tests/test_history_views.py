@@ -99,6 +99,14 @@ def test_the_days_have_two_bounds(pipeline: dlt.Pipeline) -> None:
     assert {row["as_of"] for row in rows} == {NOON + 21 * HOUR, NOON + 45 * HOUR}
 
 
+def test_days_of_which_a_part_was_kept_have_no_row(pipeline: dlt.Pipeline) -> None:
+    create_views(pipeline)
+    before = select(pipeline, "SELECT * FROM inbox_backlog_daily ORDER BY day")
+    with pipeline.sql_client() as client:
+        client.execute_sql("DELETE FROM chats_history WHERE seen_until < %s", LOOKS[3])
+    assert select(pipeline, "SELECT * FROM inbox_backlog_daily") == before[1:]
+
+
 def test_the_hour_and_its_zone_are_parameters(pipeline: dlt.Pipeline) -> None:
     create_views(pipeline, at_hour=1, time_zone="America/New_York")
     rows = select(pipeline, "SELECT DISTINCT as_of FROM inbox_backlog_daily ORDER BY as_of")

@@ -12,80 +12,104 @@
 -- what was unread, a sweep (saw_unread_down_to). Of a run that the ledger has no walk of (add_limit)
 -- the next walk's end stands for its own.
 CREATE VIEW chat_versions AS
-WITH looks AS (
-    SELECT w.account_id, w.started_at, w.saw_down_to, w.saw_all, NULL AS saw_unread_down_to
+WITH full_looks AS (
+    SELECT w.account_id, w.started_at
     FROM chat_walks AS w
-    WHERE w.scope = '' AND (w.saw_all OR w.saw_down_to IS NOT NULL)
+    WHERE w.scope = '' AND w.saw_all
     UNION ALL
-    SELECT w.account_id, w.started_at, NULL, FALSE, w.saw_unread_down_to
-    FROM chat_walks AS w
-    WHERE w.kind = 'sweep' AND w.saw_unread_down_to IS NOT NULL
-    UNION ALL
-    SELECT a.account_id, a.started_at, NULL, TRUE, NULL
+    SELECT a.account_id, a.started_at
     FROM chat_walk_accounts AS a
     JOIN chat_walks AS w ON w.started_at = a.started_at AND w.account_id IS NULL
     WHERE a.saw_all AND w.scope = ''
 ),
-ends AS (
-    SELECT w.started_at, w.account_id, MAX(w.finished_at) AS finished_at
-    FROM chat_walks AS w
-    GROUP BY w.started_at, w.account_id
-),
-unled AS (
-    SELECT s.at, MIN(w.finished_at) AS finished_at
-    FROM (
-        SELECT h.seen_from AS at FROM chats_history AS h
-        UNION
-        SELECT h.seen_until FROM chats_history AS h
-    ) AS s
-    LEFT JOIN ends AS e ON e.started_at = s.at
-    JOIN chat_walks AS w ON w.started_at > s.at
-    WHERE e.started_at IS NULL
-    GROUP BY s.at
-),
 versions AS (
     SELECT
-        h.*,
+        h.id,
+        h.account_id,
+        h.timestamp,
+        h.unread_count,
+        h.seen_from,
+        h.seen_until,
+        COALESCE(h.account_id, '') AS account,
         LEAD(h.seen_from) OVER (PARTITION BY h.id ORDER BY h.seen_from) AS next_from
     FROM chats_history AS h
+),
+moments AS (
+    SELECT v.account, v.seen_from AS at FROM versions AS v
+    UNION
+    SELECT v.account, v.seen_until FROM versions AS v WHERE v.seen_until IS NOT NULL
+),
+ends AS (
+    SELECT m.account, m.at, MAX(w.finished_at) AS finished_at
+    FROM moments AS m
+    JOIN chat_walks AS w ON w.started_at = m.at
+    WHERE w.account_id IS NULL OR w.account_id = m.account
+    GROUP BY m.account, m.at
+),
+next_ends AS (
+    SELECT m.account, m.at, MIN(w.finished_at) AS finished_at
+    FROM moments AS m
+    LEFT JOIN ends AS e ON e.account = m.account AND e.at = m.at
+    JOIN chat_walks AS w ON w.started_at > m.at
+    WHERE e.at IS NULL
+    GROUP BY m.account, m.at
+),
+timeline AS (
+    SELECT m.account, m.at, 0 AS is_look FROM moments AS m
+    UNION ALL
+    SELECT f.account_id, f.started_at, 1 FROM full_looks AS f
+),
+placed AS (
+    SELECT
+        t.account,
+        t.at,
+        t.is_look,
+        MAX(CASE WHEN t.is_look = 1 THEN t.at END) OVER (
+            PARTITION BY t.account ORDER BY t.at, t.is_look ROWS UNBOUNDED PRECEDING
+        ) AS full_look_at
+    FROM timeline AS t
+),
+heads AS MATERIALIZED (  -- of moments, which are few, before it meets the versions
+    SELECT
+        p.account,
+        p.at,
+        w.started_at,
+        CASE WHEN w.scope = '' THEN w.saw_down_to END AS saw_down_to,
+        CASE WHEN w.kind = 'sweep' THEN w.saw_unread_down_to END AS saw_unread_down_to
+    FROM placed AS p
+    JOIN chat_walks AS w ON
+        w.started_at < p.at
+        AND (p.full_look_at IS NULL OR w.started_at > p.full_look_at)
+        AND (w.account_id IS NULL OR w.account_id = p.account)
+    WHERE
+        p.is_look = 0
+        AND (
+            (w.scope = '' AND w.saw_down_to IS NOT NULL)
+            OR (w.kind = 'sweep' AND w.saw_unread_down_to IS NOT NULL)
+        )
+),
+head_looks AS (
+    SELECT v.id, v.seen_from, MAX(h.started_at) AS started_at
+    FROM versions AS v
+    JOIN heads AS h ON h.account = v.account AND h.at = v.seen_until
+    WHERE
+        v.timestamp > h.saw_down_to
+        OR (v.unread_count <> 0 AND v.timestamp > h.saw_unread_down_to)
+    GROUP BY v.id, v.seen_from
 ),
 ended AS (
     SELECT
         v.*,
-        (
-            SELECT GREATEST(v.seen_from, MAX(l.started_at))
-            FROM looks AS l
-            WHERE
-                l.started_at > v.seen_from
-                AND l.started_at < v.seen_until
-                AND (l.account_id IS NULL OR l.account_id = v.account_id)
-                AND (
-                    l.saw_all
-                    OR v.timestamp > l.saw_down_to
-                    OR (v.unread_count <> 0 AND v.timestamp > l.saw_unread_down_to)
-                )
-        ) AS last_look_at,
-        COALESCE(
-            (
-                SELECT MAX(e.finished_at)
-                FROM ends AS e
-                WHERE
-                    e.started_at = v.seen_until
-                    AND (e.account_id IS NULL OR e.account_id = v.account_id)
-            ),
-            (SELECT MAX(u.finished_at) FROM unled AS u WHERE u.at = v.seen_until)
-        ) AS ended_by,
-        COALESCE(
-            (
-                SELECT MAX(e.finished_at)
-                FROM ends AS e
-                WHERE
-                    e.started_at = v.seen_from
-                    AND (e.account_id IS NULL OR e.account_id = v.account_id)
-            ),
-            (SELECT MAX(u.finished_at) FROM unled AS u WHERE u.at = v.seen_from)
-        ) AS began_by
+        GREATEST(v.seen_from, p.full_look_at, l.started_at) AS last_look_at,
+        COALESCE(u.finished_at, nu.finished_at) AS ended_by,
+        COALESCE(f.finished_at, nf.finished_at) AS began_by
     FROM versions AS v
+    LEFT JOIN placed AS p ON p.account = v.account AND p.at = v.seen_until AND p.is_look = 0
+    LEFT JOIN head_looks AS l ON l.id = v.id AND l.seen_from = v.seen_from
+    LEFT JOIN ends AS u ON u.account = v.account AND u.at = v.seen_until
+    LEFT JOIN next_ends AS nu ON nu.account = v.account AND nu.at = v.seen_until
+    LEFT JOIN ends AS f ON f.account = v.account AND f.at = v.seen_from
+    LEFT JOIN next_ends AS nf ON nf.account = v.account AND nf.at = v.seen_from
 )
 SELECT
     e.id,
@@ -95,14 +119,13 @@ SELECT
     CASE
         WHEN LAG(e.seen_until) OVER (PARTITION BY e.id ORDER BY e.seen_from) < e.seen_from
             THEN LAG(e.seen_until) OVER (PARTITION BY e.id ORDER BY e.seen_from)
-        ELSE LAG(COALESCE(e.last_look_at, e.seen_from)) OVER (PARTITION BY e.id ORDER BY e.seen_from)
+        ELSE LAG(e.last_look_at) OVER (PARTITION BY e.id ORDER BY e.seen_from)
     END AS began_after,
     e.began_by,
     COALESCE(
         LAG(e.seen_until) OVER (PARTITION BY e.id ORDER BY e.seen_from) < e.seen_from, TRUE
     ) AS began_new,
-    CASE WHEN e.seen_until IS NOT NULL THEN COALESCE(e.last_look_at, e.seen_from) END
-        AS ended_after,
+    CASE WHEN e.seen_until IS NOT NULL THEN e.last_look_at END AS ended_after,
     e.ended_by,
     e.seen_until IS NOT NULL AND (e.next_from IS NULL OR e.next_from > e.seen_until) AS ended_gone
 FROM ended AS e;

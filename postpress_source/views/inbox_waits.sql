@@ -46,29 +46,31 @@ edges AS (
 ),
 waits AS (
     SELECT
-        f.id,
-        f.account_id,
-        f.began_after,
-        f.began_by,
-        l.ended_after,
-        l.ended_by,
-        l.seen_until IS NULL AS open,
-        COALESCE(l.ended_after, k.as_of) AS held_until,
-        COALESCE(l.ended_by, k.as_of) AS over_by
-    FROM edges AS f
-    JOIN edges AS l ON l.id = f.id AND l.wait = f.wait AND l.from_end = 1
-    CROSS JOIN looked AS k
-    WHERE f.from_start = 1
+        e.id,
+        MAX(e.account_id) FILTER (WHERE e.from_start = 1) AS account_id,
+        MAX(e.began_after) FILTER (WHERE e.from_start = 1) AS began_after,
+        MAX(e.began_by) FILTER (WHERE e.from_start = 1) AS began_by,
+        MAX(e.ended_after) FILTER (WHERE e.from_end = 1) AS ended_after,
+        MAX(e.ended_by) FILTER (WHERE e.from_end = 1) AS ended_by,
+        BOOL_OR(e.seen_until IS NULL) AS open
+    FROM edges AS e
+    GROUP BY e.id, e.wait
 ),
 hours AS (
     SELECT
         w.*,
         GREATEST(
-            CAST(EXTRACT(EPOCH FROM (w.held_until - w.began_by)) AS DOUBLE PRECISION) / 3600, 0
+            CAST(
+                EXTRACT(EPOCH FROM (COALESCE(w.ended_after, k.as_of) - w.began_by))
+                AS DOUBLE PRECISION
+            ) / 3600,
+            0
         ) AS at_least_hours,
-        CAST(EXTRACT(EPOCH FROM (w.over_by - w.began_after)) AS DOUBLE PRECISION) / 3600
-            AS at_most_hours
+        CAST(
+            EXTRACT(EPOCH FROM (COALESCE(w.ended_by, k.as_of) - w.began_after)) AS DOUBLE PRECISION
+        ) / 3600 AS at_most_hours
     FROM waits AS w
+    CROSS JOIN looked AS k
 )
 SELECT
     h.id,

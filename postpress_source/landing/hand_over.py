@@ -224,6 +224,8 @@ class HandOver:
         first = names.chats not in self.rows
         if not table.num_rows and not (first and self._shape.is_new):
             return
+        if self._shape.refuses_nul:  # elements, too
+            parts = {part: _without_nul(rows) for part, rows in parts.items()}
         for part, rows in parts.items():
             name = names.chats if part == "chats" else names.arrays[part]
             if rows.num_rows or (first and self._shape.is_new):

@@ -21,6 +21,9 @@ from tests.proof.landed import is_equal, select
 Habit = Callable[[dlt.Pipeline, Any], Any]
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture
 def world() -> World:
     return generate_world(chats=120, accounts=2, seed=6)

@@ -235,7 +235,8 @@ def check_base_url(base_url: Any, *, allow_plain_http: bool) -> str:
             "base_url",
             base_url,
             "https; plain http, which would send the key unencrypted, only to loopback. To "
-            "insist, set allow_plain_http beside it, as in SOURCES__POSTPRESS__ALLOW_PLAIN_HTTP=true",
+            "insist, set allow_plain_http beside it, as in "
+            "SOURCES__POSTPRESS__ALLOW_PLAIN_HTTP=true",
         )
     return str(base_url.strip().rstrip("/"))
 

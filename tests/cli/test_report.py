@@ -184,7 +184,8 @@ def test_the_past_is_that_of_the_history(tmp_path: Path) -> None:
     overview = overview_of(pipeline, Sla(), {}, world.now)
     past = read_past(pipeline, overview.walks, Sla())
     assert past.backlog is not None
-    assert [day.waiting for day in past.backlog] == expected
+    # before the first version that ended, nobody can say what was trimmed: no row
+    assert [day.waiting for day in past.backlog] == expected[1:]
     assert past.gone is not None
     assert [gone.id for gone in past.gone] == [lost]
     assert sum(found.deleted for found in past.vanished) == 1

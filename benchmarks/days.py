@@ -155,7 +155,8 @@ class People:
 
     def _pick(self) -> str:
         rank = math.exp(self._rng.random() * math.log(len(self._recent)))
-        return self._recent[min(int(rank) - 1, len(self._recent) - 1)]
+        chat: str = self._recent[min(int(rank) - 1, len(self._recent) - 1)]
+        return chat
 
 
 def _at_work(at: datetime) -> bool:

@@ -32,7 +32,6 @@ from postpress_source.chats.columns import (
     WALK_ACCOUNTS,
     TableNames,
 )
-from postpress_source.errors import PostpressArgumentError
 from postpress_source.landing.destination import (
     capabilities_of_destination,
     file_format,
@@ -42,7 +41,6 @@ from postpress_source.landing.destination import (
 )
 
 TOMBSTONE: Final = "gone"  # no JSON object, as all else in `extra` is
-_STRATEGIES: Final = ("cdc", "delete-insert", "upsert")
 # A colon only behind a word character: elsewhere SQLAlchemy takes it for a bound parameter.
 _PLAIN_ID: Final = re.compile(r"(?:[\w.@=+/-]|(?<=\w):){1,200}", re.ASCII)
 _NOTHING: Final = "1 = 0"
@@ -71,7 +69,6 @@ class Shape:
         chosen = self._resource.compute_table_schema()
         self.names = TableNames.of(str(chosen["name"]), self._schema.naming.normalize_tables_path)
         self.disposition = str(chosen.get("write_disposition"))
-        _refuse_strategy(chosen.get("x-merge-strategy"))
         self._strategies = merge_strategies(self._resource)
         self.array_tables = self._strategies is None or "delete-insert" in self._strategies
         self.versions_apart = self._strategies is not None and "scd2" not in self._strategies
@@ -271,13 +268,3 @@ yaml.add_representer(NestedTable, lambda dumper, table: dumper.represent_dict(ta
 def update_table(schema: Schema, **table: Any) -> None:
     """Merge a part of a table into the schema."""
     schema.update_table(cast(TPartialTableSchema, {"columns": {}, **table}))
-
-
-def _refuse_strategy(chosen: Any) -> None:
-    """Refuse a merge that would take a part of the list for the whole, or keep what is stale."""
-    if chosen not in (None, *_STRATEGIES):
-        raise PostpressArgumentError(
-            f"The merge strategy {chosen} doesn't work on this source",
-            next_step="Leave the strategy out: the source takes the best that the destination "
-            f"offers. {', '.join(_STRATEGIES)} are taken, too.",
-        )

@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import wraps
+from inspect import GEN_CLOSED, getgeneratorstate
 from typing import Any, Final
 
 import dlt
+from dlt.common.configuration import resolve_configuration
 from dlt.common.schema.typing import TTableSchema
 from dlt.extract import DltResource, DltSource
+from dlt.normalize.configuration import ItemsNormalizerConfiguration
 
 from postpress_source.chats.columns import CHATS
 from postpress_source.errors import PostpressArgumentError
@@ -27,6 +30,7 @@ STRATEGIES: Final = ("cdc", "delete-insert", "upsert")
 _Walk = Callable[["dlt.sources.incremental[datetime]"], Iterator[Any]]
 _Refusal = tuple[str, str]
 _NO_HINT: Final = "Leave it out: the source sets it, by what the destination can do."
+_NORMALIZER: Final = ("normalize", "parquet_normalizer")
 _MERGE_OPTIONS: Final = {
     "x-merge-source-filter": "source_filter",
     "x-merge-destination-scope": "destination_scope",
@@ -51,9 +55,23 @@ def checked(walk: _Walk) -> _Walk:
     @wraps(walk)
     def chats(timestamp: dlt.sources.incremental[datetime]) -> Iterator[Any]:
         _refuse(_of_incremental(timestamp))
-        return walk(timestamp)
+        return _in_dlts_loop(walk(timestamp))
 
     return chats
+
+
+def _in_dlts_loop(items: Iterator[Any]) -> Iterator[Any]:
+    """Give dlt all items as one that it goes through itself.
+
+    For a `parallelize()`d resource each item is fetched in another thread, out of step with what
+    comes of the item before it. An iterator among the items is gone through in dlt's own loop.
+    """
+    try:
+        yield items
+        while getgeneratorstate(items) != GEN_CLOSED:  # type: ignore[arg-type]
+            yield None  # a limit closes this one
+    finally:
+        items.close()  # type: ignore[attr-defined]
 
 
 def check_hints(source: DltSource, resource: DltResource) -> None:
@@ -108,11 +126,25 @@ def _of_resource(source: DltSource, resource: DltResource) -> Iterator[_Refusal]
         )
     if resource.nested_hints:
         yield "nested_hints=...", "Cast and name what is in the array tables in a view."
+    if any(_selects_tables(step) for step in resource._pipe.steps):  # noqa: SLF001 - no public way
+        yield "select_tables(...)", "The tables belong together. Leave it out, and don't read them."
+    if resolve_configuration(ItemsNormalizerConfiguration(), sections=_NORMALIZER).add_dlt_id:
+        yield (
+            ".".join((*_NORMALIZER, "add_dlt_id")),
+            f"The rows have keys of their own, {KEY} and _dlt_id. Set it for the pipelines that "
+            "need it, by name: [<pipeline name>.normalize.parquet_normalizer].",
+        )
     table = resource.compute_table_schema()
     if table.get("parent"):
         yield "parent_table_name=...", "Leave it out: chats is a table of its own."
     yield from _of_disposition(table)
     yield from _of_columns(table)
+
+
+def _selects_tables(step: Any) -> bool:
+    """Whether it is the filter by the name of an item's table; chats have none."""
+    name: str = getattr(getattr(step, "_f_meta", None), "__qualname__", "")
+    return name.startswith("DltResource.select_tables.")
 
 
 def _is_flat() -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import dlt
+import pyarrow as pa
 import pytest
 from dlt.common.configuration.container import Container
 from dlt.common.pipeline import PipelineContext
@@ -281,6 +282,7 @@ def test_several_accounts_come_from_the_environment(
 
 LOAD = """
 import dlt
+import pyarrow as pa
 from postpress_source import postpress_source
 pipeline = dlt.pipeline("toml", destination=dlt.destinations.duckdb("inbox.duckdb"))
 pipeline.run(postpress_source())
@@ -431,7 +433,6 @@ def test_nesting_of_none_is_refused_and_more_is_what_there_is(
     assert is_equal(pipeline, world)
 
 
-@pytest.mark.xfail(strict=True, reason="items come from a thread after the run's end; landing")
 @pytest.mark.parametrize("where", ["source", "resource", "clone"])
 def test_a_parallelized_source_loads_the_same(
     world: World, sandbox: Sandbox, pipeline: dlt.Pipeline, where: str
@@ -447,6 +448,51 @@ def test_a_parallelized_source_loads_the_same(
         world.receive_message(world.chat_ids[100])
     (walk,) = select(pipeline, "SELECT kind FROM chat_walks ORDER BY started_at DESC LIMIT 1")
     assert walk["kind"] == "head"
+
+
+def test_a_limit_ends_a_parallelized_one_too(
+    world: World, sandbox: Sandbox, pipeline: dlt.Pipeline
+) -> None:
+    for _ in range(2):
+        limited = source(sandbox)
+        limited.chats.parallelize()
+        pipeline.run(limited.add_limit(0))
+    pipeline.run(source(sandbox))
+    assert is_equal(pipeline, world)
+
+
+def test_to_select_some_of_the_tables_is_refused(sandbox: Sandbox, pipeline: dlt.Pipeline) -> None:
+    selected = source(sandbox)
+    selected.chats.select_tables("chats")
+    assert_refused(lambda: pipeline.run(selected), "select_tables", "Leave it out", sandbox)
+
+
+def test_row_ids_of_dlts_own_are_refused_and_may_be_set_for_other_pipelines(
+    world: World, sandbox: Sandbox, pipeline: dlt.Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setting = "NORMALIZE__PARQUET_NORMALIZER__ADD_DLT_ID"
+    monkeypatch.setenv(setting, "true")
+    assert_refused(lambda: pipeline.run(source(sandbox)), "add_dlt_id", "by name", sandbox)
+    monkeypatch.setenv(f"{pipeline.pipeline_name.upper()}__{setting}", "false")
+    pipeline.run(source(sandbox))
+    assert is_equal(pipeline, world)
+
+
+@pytest.mark.parametrize("double", [lambda t: pa.concat_tables([t, t]), lambda t: [t, t]])
+def test_a_step_that_gives_a_chat_twice_is_refused(
+    world: World, sandbox: Sandbox, pipeline: dlt.Pipeline, double: Any
+) -> None:
+    pipeline.run(source(sandbox))
+    doubled = source(sandbox)
+    doubled.chats.add_map(double)
+    with pytest.raises(PipelineStepFailed, match="gives a chat twice"):
+        pipeline.run(doubled)
+    in_turn = source(sandbox)
+    in_turn.chats.add_yield_map(lambda chats: iter([chats.slice(0, 9), chats.slice(8, 1)]))
+    with pytest.raises(PipelineStepFailed, match="gives a chat twice"):
+        pipeline.run(in_turn)
+    pipeline.run(source(sandbox))
+    assert is_equal(pipeline, world)
 
 
 def test_what_is_not_selected_is_not_read(

@@ -81,6 +81,7 @@ class HandOver:
         self._known = known
         self._pipe = cast(Pipe, get_current_pipe())
         self._asked: pa.Array = pa.array([], TEXT)
+        self._ids: set[str | None] = set()
         self._begun = False
         self._open = 0
         self._done = False
@@ -102,6 +103,7 @@ class HandOver:
             self._asked = table["id"].combine_chunks()
             self._given += table.num_rows
             self._begun = False
+            self._ids = set()
             yield table
             while self._open or not self._begun:  # dlt may take its time, and steps may yield more
                 yield None
@@ -169,8 +171,12 @@ class HandOver:
 
     def _count(self, items: Iterator[Any]) -> Iterator[Any]:
         self._open += 1
-        yield from items
-        self._open -= 1
+
+        def counted() -> Iterator[Any]:
+            yield from items
+            self._open -= 1
+
+        return counted()
 
     def _past_steps(self, item: Any) -> ResolvablePipeItem:
         """An item that goes to dlt as it is."""
@@ -189,6 +195,14 @@ class HandOver:
                 next_step="Let it give its items at once: add_map, add_filter or add_yield_map.",
             )
         table = _as_table(item)
+        ids = table["id"].to_pylist()
+        if len(ids) > len(set(ids)) or not self._ids.isdisjoint(ids):
+            raise PostpressArgumentError(
+                "A step on the resource gives a chat twice",
+                next_step="A row of chats is a chat, its id the key. For several rows of one, use "
+                "a transformer with a table of its own.",
+            )
+        self._ids.update(ids)
         self._landed += table.num_rows
         self._other_ids |= not pc.all(pc.is_in(table["id"], self._asked), min_count=0).as_py()
         return self._count(self._stage(table))

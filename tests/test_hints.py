@@ -402,6 +402,26 @@ def test_a_hint_that_could_not_be_heeded_is_refused(
         pipeline.run(source(sandbox))
 
 
+def test_the_page_lists_what_is_refused() -> None:
+    page = (ROOT / "docs" / "dlt-recipes.md").read_text("utf-8")
+    table = page[page.index("| habit | |") :]
+    refused = "\n".join(line for line in table.splitlines() if "| refused" in line)
+    names = [
+        *(key for arguments, *_ in REFUSED_INCREMENTALS for key in arguments),
+        *(key for hints, *_ in REFUSED_HINTS for key in hints if key != "columns"),
+        *(
+            key
+            for hints, *_ in REFUSED_HINTS
+            for column in hints.get("columns", {}).values()
+            for key in column
+        ),
+        "select_tables",
+        "add_dlt_id",
+    ]
+    others = {"initial_value", "cursor_path", "write_disposition"}
+    assert {name for name in names if name not in refused} <= others
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [

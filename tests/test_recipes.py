@@ -20,7 +20,9 @@ pytestmark = pytest.mark.slow
 PAGE = (Path(__file__).parent.parent / "docs" / "dlt-recipes.md").read_text("utf-8")
 SECTIONS = re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)
 RECIPES = {
-    title: re.findall(r"^```python\n(.*?)^```", text, re.M | re.S) for title, text in SECTIONS
+    title: re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+    for title, text in SECTIONS
+    if "| habit |" not in text
 }
 KEY = "pp_live_of_the_tests"
 

@@ -406,15 +406,11 @@ def test_the_page_lists_what_is_refused() -> None:
     page = (ROOT / "docs" / "dlt-recipes.md").read_text("utf-8")
     table = page[page.index("| habit | |") :]
     refused = "\n".join(line for line in table.splitlines() if "| refused" in line)
+    columns: list[dict[str, Any]] = [hints.get("columns", {}) for hints, *_ in REFUSED_HINTS]
     names = [
         *(key for arguments, *_ in REFUSED_INCREMENTALS for key in arguments),
         *(key for hints, *_ in REFUSED_HINTS for key in hints if key != "columns"),
-        *(
-            key
-            for hints, *_ in REFUSED_HINTS
-            for column in hints.get("columns", {}).values()
-            for key in column
-        ),
+        *(key for hinted in columns for column in hinted.values() for key in column),
         "select_tables",
         "add_dlt_id",
     ]

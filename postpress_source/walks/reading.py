@@ -36,6 +36,7 @@ logger = logging.getLogger("postpress_source")
 _MOST_HEADS: Final = 100
 """Head walks of one run that are compared with the table: one query takes no more."""
 _SECOND_LOOK: Final = Plan(Kind.FULL, "chats seem to be gone")
+_AGAIN: Final = Plan(Kind.HEAD, "what was active while the list was read")
 
 
 class Rows(Protocol):
@@ -67,6 +68,8 @@ class Reading:
         stop: Ends the walks in other threads.
         on_walk: Told of each of several walks that has ended, with their number.
         sweeps: What makes head walks read on for chats that were read; None: nothing does.
+        again: Whether the top of each list is read again at last: where rows are replaced, a chat
+            that jumped over the reader has none that stays.
     """
 
     def __init__(
@@ -78,6 +81,8 @@ class Reading:
         stop: Callable[[], None],
         on_walk: Callable[[int], None] = lambda walks: None,
         sweeps: Sweeps | None = None,
+        *,
+        again: bool = False,
     ) -> None:
         self._reader = reader
         self._spool = spool
@@ -86,6 +91,7 @@ class Reading:
         self._stop = stop
         self._on_walk = on_walk
         self._sweeps = sweeps
+        self._again = again
 
     def run(self, walks: Sequence[Walk]) -> list[Walk]:
         """The walks, run, and those beside them that a walk of all visible accounts calls for.
@@ -99,6 +105,8 @@ class Reading:
         beside = [walk for first in walks[:1] for walk in _walks_beside(first)]
         self._run_all(beside)
         walks = [*walks, *beside]
+        if self._again:
+            self._read_again(walks)
         errors = [walk.error for walk in walks if walk.error]
         if len(errors) == len(walks):
             raise _all_failed(errors)
@@ -116,6 +124,21 @@ class Reading:
                 self._on_walk(len(walks))
 
         run_side_by_side(self._reader.run, walks, self._parallel, self._stop, on_end)
+
+    def _read_again(self, walks: Sequence[Walk]) -> None:
+        """Read what was active since each walk's first page; what ails that ails the walk."""
+        looks = [
+            (walk, replace(_AGAIN, watermark=walk.top, stop=walk.top))
+            for walk in walks
+            if walk.error is None and walk.top and walk.pages > 1
+        ]
+        runs = [Walk(of.account_id, of.filters, plan, None, of.started_at) for of, plan in looks]
+        self._run_all(runs)
+        for (walk, _), look in zip(looks, runs, strict=True):
+            walk.traffic.add(look.traffic)
+            walk.finished_at, walk.error = look.finished_at, look.error
+            walk.unasked += look.unasked
+            walk.repeats += look.repeats
 
     # --- what is gone ----------------------------------------------------------------------------
 

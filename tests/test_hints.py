@@ -78,7 +78,7 @@ def assert_refused(run: Any, named: str, instead: str, sandbox: Sandbox) -> None
 
 # --- the incremental -----------------------------------------------------------------------------
 
-REFUSED_INCREMENTALS = [
+REFUSED_INCREMENTALS: list[tuple[dict[str, Any], str, str]] = [
     ({"lag": 3600}, "lag", "lookback"),
     ({"lag": 3600, "initial_value": "2026-10-01"}, "lag", "lookback"),
     ({"row_order": "desc"}, "row_order", "by itself"),

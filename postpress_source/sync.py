@@ -37,10 +37,10 @@ from postpress_source.walks.plan import (
     plan_backfill,
     plan_full_walk,
     plan_walk,
-    remember_failure,
 )
 from postpress_source.walks.reader import OnPage, Reader
-from postpress_source.walks.reading import Reading, Rows, memories_after
+from postpress_source.walks.reading import Reading, Rows
+from postpress_source.walks.remember import memories_after, remember_failure
 from postpress_source.walks.spool import Spool
 from postpress_source.walks.sweep import Budget, Sweeps
 from postpress_source.walks.walk import Walk

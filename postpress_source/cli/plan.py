@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import Any, Final
 
-from postpress_source.arguments import Filters, check_duration, scope_key
+from postpress_source.arguments import Filters, check_duration
 from postpress_source.cli import warehouse
 from postpress_source.cli.choice import Choice
 from postpress_source.cli.failures import ExitCode
@@ -17,7 +17,7 @@ from postpress_source.cli.sweep import expected_sweep, in_words
 from postpress_source.cli.walks import ALL_VISIBLE, SWEEP, Walk, read_walks, seconds_of
 from postpress_source.source import PostpressArguments
 from postpress_source.walks.plan import plan_walk
-from postpress_source.walks.watermark import Memory, read_memories, upgrade
+from postpress_source.walks.watermark import Memory, read_memories, scope_key, upgrade
 
 _RECENT: Final = 5
 
@@ -65,7 +65,7 @@ def _memories(
     """What is remembered of the workspace; without a key, of the only one there is."""
     state = deepcopy(dict(remembered))
     if arguments.api_key:
-        scope = scope_key(filters, arguments.base_url.rstrip("/"), arguments.api_key)
+        scope = scope_key(filters.scope(), arguments.base_url.rstrip("/"), arguments.api_key)
     else:
         alike = [name for name in state.get("scopes", {}) if name.endswith("?" + filters.scope())]
         scope = alike[0] if len(alike) == 1 else ""

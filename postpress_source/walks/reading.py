@@ -16,20 +16,18 @@ import pyarrow.compute as pc
 
 from postpress_source.arguments import Filters
 from postpress_source.errors import PostpressError
-from postpress_source.walks.gone import Evidence, Missing, SecondLook, judge
+from postpress_source.walks.gone import Evidence, SecondLook, judge
 from postpress_source.walks.plan import (
     Kind,
     Plan,
     accounts_to_walk,
-    remember,
-    remember_failure,
 )
 from postpress_source.walks.reader import MOST_LEFT_OUT, Reader
 from postpress_source.walks.side_by_side import run_side_by_side
 from postpress_source.walks.spool import Spool
 from postpress_source.walks.sweep import SEEM_READ, Sweeps, Unread
 from postpress_source.walks.walk import Walk
-from postpress_source.walks.watermark import ALL_VISIBLE, Memory
+from postpress_source.walks.watermark import Memory
 
 logger = logging.getLogger("postpress_source")
 
@@ -268,50 +266,6 @@ def _walks_beside(walk: Walk) -> list[Walk]:
         )
         for account, reason in reasons.items()
     ]
-
-
-def memories_after(walks: Sequence[Walk], now: datetime) -> dict[str, Memory]:
-    """What each unit remembers after the run; accounts beside "all visible" belong to it."""
-    first, *beside = walks
-    if first.account_id is not None:
-        return {walk.account_id or ALL_VISIBLE: _memory_after(walk, now) for walk in walks}
-    memory = _memory_after(first, now)
-    failed = {walk.account_id for walk in beside if walk.account_id and not walk.complete}
-    failed |= first.sick
-    read = {walk.account_id for walk in beside if walk.account_id} - failed
-    missing = {account: n for account, n in memory.missing.items() if account not in read}
-    walked = {walk.account_id for walk in beside}
-    swept = dict(memory.swept) | {a: now for a in first.owing if a in walked}
-    for walk in beside:
-        missing |= _kept(walk)
-    return {
-        ALL_VISIBLE: replace(
-            memory,
-            accounts=(memory.accounts | read) - failed,
-            owed=(memory.owed - read) | failed,
-            missing=missing,
-            swept=swept,
-        )
-    }
-
-
-def _memory_after(walk: Walk, now: datetime) -> Memory:
-    if not walk.complete:
-        return remember_failure(walk.memory)
-    return remember(
-        walk.memory,
-        walk.plan,
-        walk.progress,
-        now,
-        to_the_end=walk.to_the_end,
-        seen=walk.accounts if walk.account_id is None else (),
-        missing=_kept(walk),
-    )
-
-
-def _kept(walk: Walk) -> Mapping[str, Missing]:
-    kept = {account: verdict.kept for account, verdict in walk.verdicts.items() if verdict.kept}
-    return {account: Missing.of(chat_ids) for account, chat_ids in kept.items()}
 
 
 def _all_failed(errors: Sequence[PostpressError]) -> PostpressError:

@@ -28,7 +28,7 @@ from postpress_source.landing.repair import Standing
 from postpress_source.sandbox import ApiError, World
 from postpress_source.sandbox.query import read_query
 from postpress_source.sync import Sync, _refuse_holes
-from postpress_source.walks.reading import memories_after
+from postpress_source.walks.remember import memories_after
 from postpress_source.walks.spool import KEYS, Spool
 from postpress_source.walks.sweep import Budget, Unread
 from postpress_source.walks.walk import Walk

@@ -61,7 +61,7 @@ days: setup ## Play days in an inbox: how soon a change is known, for how many r
 	$(BIN)/python -m benchmarks.days $(ARGS)
 
 notebooks: setup ## Run the notebooks and refresh their outputs
-	$(BIN)/python notebooks/refresh.py
+	$(BIN)/python notebooks/refresh.py $(ARGS)
 
 wheel: setup ## Build the wheel, install it into an empty environment, run it
 	.ci/check-wheel $(BIN)/python

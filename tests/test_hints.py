@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from dlt.common.pipeline import PipelineContext
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from postpress_source import PostpressArgumentError, postpress_source
-from postpress_source.sandbox import Sandbox, World, generate_world, serve
+from postpress_source.sandbox import Sandbox, World
 from tests.proof.landed import is_equal, landed_chats, select
 from tests.proof.test_pipeline import cause_of
 
@@ -27,27 +26,6 @@ ROOT = Path(__file__).parent.parent
 KEY = "pp_live_of_the_tests"
 CET = timezone(timedelta(hours=1))
 NOON = datetime(2026, 10, 23, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def world() -> World:
-    return generate_world(chats=120, accounts=2, seed=6)
-
-
-@pytest.fixture
-def sandbox(world: World) -> Iterator[Sandbox]:
-    with serve(world) as server:
-        yield server
-
-
-@pytest.fixture
-def pipeline(tmp_path: Path) -> dlt.Pipeline:
-    return dlt.pipeline(
-        "hints",
-        destination=dlt.destinations.duckdb(str(tmp_path / "inbox.duckdb")),
-        dataset_name="postpress",
-        pipelines_dir=str(tmp_path / "pipelines"),
-    )
 
 
 def source(sandbox: Sandbox, **arguments: Any) -> Any:

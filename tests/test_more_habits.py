@@ -18,24 +18,13 @@ import pyarrow as pa
 import pytest
 
 from postpress_source import postpress_source
-from postpress_source.sandbox import Sandbox, World, generate_world, serve
+from postpress_source.sandbox import Sandbox, World
 from tests.proof.landed import is_equal, select
 
 Habit = Callable[[dlt.Pipeline, Any], Any]
 
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def world() -> World:
-    return generate_world(chats=120, accounts=2, seed=6)
-
-
-@pytest.fixture
-def sandbox(world: World) -> Iterator[Sandbox]:
-    with serve(world) as server:
-        yield server
 
 
 def source(sandbox: Sandbox, **arguments: Any) -> Any:

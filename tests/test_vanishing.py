@@ -1,7 +1,6 @@
 """What is gone goes, and what only seems to be gone stays."""
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import dlt
@@ -11,16 +10,6 @@ from postpress_source import postpress_source
 from postpress_source.sandbox import World, WorldOptions, serve
 
 FULL = timedelta(0)
-
-
-@pytest.fixture
-def pipeline(tmp_path: Path) -> dlt.Pipeline:
-    return dlt.pipeline(
-        "vanishing",
-        destination=dlt.destinations.duckdb(str(tmp_path / "inbox.duckdb")),
-        dataset_name="postpress",
-        pipelines_dir=str(tmp_path / "pipelines"),
-    )
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from dlt.normalize.configuration import ItemsNormalizerConfiguration
 
 from postpress_source.chats.columns import CHATS
 from postpress_source.errors import PostpressArgumentError
-from postpress_source.landing.destination import capabilities_of_destination
+from postpress_source.landing.destination import capabilities_of_destination, csv_empties_texts
 
 KEY: Final = "id"
 STRATEGIES: Final = ("cdc", "delete-insert", "upsert")
@@ -135,6 +135,11 @@ def _of_resource(source: DltSource, resource: DltResource) -> Iterator[_Refusal]
             "need it, by name: [<pipeline name>.normalize.parquet_normalizer].",
         )
     table = resource.compute_table_schema()
+    if table.get("file_format") == "csv" and csv_empties_texts():
+        yield (
+            'loader_file_format="csv"',
+            "By way of CSV every empty text would become null here. Leave it out.",
+        )
     if table.get("parent"):
         yield "parent_table_name=...", "Leave it out: chats is a table of its own."
     yield from _of_disposition(table)

@@ -2,8 +2,10 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import dlt
 import pytest
@@ -45,11 +47,37 @@ def sandbox(world: World) -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def pipeline(tmp_path: Path) -> dlt.Pipeline:
-    """A pipeline into a DuckDB file that isn't there yet."""
-    return dlt.pipeline(
-        "inbox",
-        destination=dlt.destinations.duckdb(str(tmp_path / "inbox.duckdb")),
-        dataset_name="postpress",
-        pipelines_dir=str(tmp_path / "pipelines"),
-    )
+def into(tmp_path: Path) -> Iterator[Any]:
+    """What tells `dlt.pipeline` of a place where there is nothing yet.
+
+    A DuckDB file; with POSTPRESS_TEST_HABITS=postgres a dataset of the server's.
+    """
+    if os.environ.get("POSTPRESS_TEST_HABITS") != "postgres":
+        file = str(tmp_path / "inbox.duckdb")
+        yield {"destination": dlt.destinations.duckdb(file), "dataset_name": "postpress"}
+        return
+    destination = dlt.destinations.postgres(os.environ["POSTPRESS_TEST_POSTGRES"])
+    into: Any = {"destination": destination, "dataset_name": f"habits_{uuid4().hex[:8]}"}
+    yield into
+    pipeline: dlt.Pipeline = dlt.pipeline("drop", pipelines_dir=str(tmp_path / "drop"), **into)
+    with pipeline.sql_client() as client:
+        for suffix in ("", "_staging"):
+            client.execute_sql(f"DROP SCHEMA IF EXISTS {into['dataset_name']}{suffix} CASCADE")
+
+
+@pytest.fixture
+def opened(tmp_path: Path, into: Any) -> Callable[..., dlt.Pipeline]:
+    """Opens a pipeline to that place, each time as a new process would."""
+
+    def open_pipeline(**arguments: Any) -> dlt.Pipeline:
+        folder = str(tmp_path / "pipelines")
+        pipeline: dlt.Pipeline = dlt.pipeline("inbox", pipelines_dir=folder, **into | arguments)
+        return pipeline
+
+    return open_pipeline
+
+
+@pytest.fixture
+def pipeline(opened: Callable[..., dlt.Pipeline]) -> dlt.Pipeline:
+    """A pipeline to a place where there is nothing yet."""
+    return opened()

@@ -391,6 +391,7 @@ def test_the_page_lists_what_is_refused() -> None:
         *(key for hinted in columns for column in hinted.values() for key in column),
         "select_tables",
         "add_dlt_id",
+        'loader_file_format="csv"',
     ]
     others = {"initial_value", "cursor_path", "write_disposition"}
     assert {name for name in names if name not in refused} <= others
@@ -470,6 +471,22 @@ def test_row_ids_of_dlts_own_are_refused_and_may_be_set_for_other_pipelines(
     monkeypatch.setenv(f"{pipeline.pipeline_name.upper()}__{setting}", "false")
     pipeline.run(source(sandbox))
     assert is_equal(pipeline, world)
+
+
+@pytest.mark.parametrize("said_by", ["a hint", "run"])
+def test_csv_is_refused_where_it_makes_empty_texts_null(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said_by: str
+) -> None:
+    monkeypatch.setenv("RESTORE_FROM_DESTINATION", "false")  # there is no server
+    nowhere = dlt.destinations.postgres("postgresql://nobody@127.0.0.1:1/none")
+    pipeline = dlt.pipeline("csv", destination=nowhere, pipelines_dir=str(tmp_path))
+    as_csv = source(sandbox)
+    arguments: dict[str, Any] = {}
+    if said_by == "run":
+        arguments["loader_file_format"] = "csv"
+    else:
+        as_csv.chats.apply_hints(file_format="csv")
+    assert_refused(lambda: pipeline.run(as_csv, **arguments), "csv", "every empty text", sandbox)
 
 
 @pytest.mark.parametrize("double", [lambda t: pa.concat_tables([t, t]), lambda t: [t, t]])

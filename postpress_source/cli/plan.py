@@ -12,6 +12,8 @@ from postpress_source.arguments import Filters, check_duration
 from postpress_source.cli import warehouse
 from postpress_source.cli.choice import Choice
 from postpress_source.cli.failures import ExitCode
+from postpress_source.cli.per_day import in_words as in_words_of_day
+from postpress_source.cli.per_day import per_day
 from postpress_source.cli.screen import Screen, instant, span
 from postpress_source.cli.sweep import expected_sweep, in_words
 from postpress_source.cli.walks import ALL_VISIBLE, SWEEP, Walk, read_walks, seconds_of
@@ -22,8 +24,8 @@ from postpress_source.walks.watermark import Memory, read_memories, scope_key, u
 _RECENT: Final = 5
 
 
-def plan(choice: Choice, screen: Screen) -> ExitCode:
-    """Show the walks of the next run; makes no request and loads nothing."""
+def plan(choice: Choice, screen: Screen, run_every: timedelta | None = None) -> ExitCode:
+    """Show the walks of the next run, and what a day of such runs costs; makes no request."""
     pipeline = warehouse.open_pipeline(choice)
     known = warehouse.restore(pipeline)
     arguments = warehouse.settings(choice, key_needed=False)
@@ -43,7 +45,7 @@ def plan(choice: Choice, screen: Screen) -> ExitCode:
             unit, on, limit = walk["account_id"] or "", arguments.sweep, filters.limit
             walk["sweep"] = expected_sweep(pipeline, unit, sweeps, on=on, limit=limit)
     pending = bool(pipeline.has_pending_data)
-    document = {
+    document: dict[str, Any] = {
         "ok": True,
         "exit_code": int(ExitCode.OK),
         "pipeline": pipeline.pipeline_name,
@@ -54,8 +56,14 @@ def plan(choice: Choice, screen: Screen) -> ExitCode:
         "pending_load": pending,
         "walks": walks,
     }
+    if run_every is not None:
+        units = filters.account_ids or ("",)
+        document["per_day"] = per_day(pipeline, units, past, run_every, every)
     screen.document(document)
     _show(document, filters, screen)
+    if run_every is not None:
+        screen.say("")
+        screen.pairs([("a day", in_words_of_day(document["per_day"]))])
     return ExitCode.OK
 
 

@@ -85,7 +85,7 @@ class WorldClient(PostpressClient):
         self._world = world
         self._trouble = trouble
         self._refused = ""  # the cursor, which isn't taken without the filters either
-        self.requests = 0
+        self.requests = self.received = 0
 
     def _send(self, url: str, place: Place) -> _Answer:
         self.requests += 1
@@ -101,7 +101,9 @@ class WorldClient(PostpressClient):
             page = self._world.page(read_query(query, self._world.options))
         except ApiError as error:
             return _refusal(error)
-        return _Answer(200, {}, page.body())
+        body = page.body()
+        self.received += len(body)
+        return _Answer(200, {}, body)
 
 
 def _refusal(error: ApiError) -> _Answer:
@@ -116,6 +118,8 @@ class Warehouse:
         self.rows: dict[str, Row] = {}
         self.state: dict[str, Any] = {}
         self.sweeps: list[Walk] = []
+        self.received = 0
+        """Bytes, of all pages of all runs."""
         self._limit = limit
         self._ahead = clock_ahead
 
@@ -143,6 +147,7 @@ class Warehouse:
         if window.end is None:
             write_memories(state, scope, memories_after(walks, now))
         self.state = json.loads(json.dumps(state))
+        self.received += client.received
         return walks
 
     def land(

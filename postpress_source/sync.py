@@ -139,8 +139,8 @@ class Sync:
         empty = package.emptied or (standing.no_table and standing.no_history)
         table = Table(shape, empty=empty, history=keeps)
         walks = self.plan(read_memories(state, self._scope), window, now, standing, seen_at)
-        rows = table if shape.can_delete or keeps else None
         replaces = shape.disposition == "replace"
+        rows = table if shape.can_delete or keeps or replaces else None
         walks, sweeps = self.read(spool, walks, rows, again=replaces)
         if window.end is not None or replaces:
             _refuse_holes(walks)

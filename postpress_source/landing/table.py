@@ -88,6 +88,13 @@ class Table:
         self._keys = pa.concat_tables([chats, only])
         return self._keys.select(["id", "account_id"])
 
+    def all(self) -> pa.Table | None:
+        """`id` and `account_id` of every row of `chats`; None if it can't be asked."""
+        newest_by = "_dlt_load_id" if self._shape.appended else None
+        what = Look(self._shape.names.chats, newest_by, has_versions=False)
+        rows = None if self._empty else self.ask(lambda c: look(c, self._shape, what, {}))
+        return None if rows is None else rows.select(["id", "account_id"])
+
     def active_after(
         self, ends: Sequence[tuple[str | None, datetime | None]]
     ) -> Sequence[Mapping[str, datetime]] | None:

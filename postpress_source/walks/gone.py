@@ -9,7 +9,8 @@ a chat is gone only if
    and what was active meanwhile is less than a page: a chat that jumps to the top, behind the
    first reader, is then still on the page that the second one begins with;
 3. and the full walk before this one had found it missing, too, and none that it had found missing
-   has come back; or few are missing for the first time: one chat, or a tenth of the account's rows.
+   has come back; or few are missing for the first time, one chat, or a tenth of the account's rows,
+   and in neither of the two looks did a chat come twice.
 """
 
 from __future__ import annotations
@@ -75,11 +76,14 @@ class SecondLook:
         listed: Those of the missing chats that it listed.
         lost: How many chats it didn't list that the walk before it had listed.
         restless: Whether a page or more was active since that walk began.
+        moved: Whether a chat came twice in one of the two: the list moved while it was read. What
+            moves down takes the place of another, which is then skipped.
     """
 
     listed: frozenset[str] = frozenset()
     lost: int = 0
     restless: bool = False
+    moved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,11 @@ class Verdict:
     kept: frozenset[str] = frozenset()
 
 
+def plausible(rows: int) -> float:
+    """How many of an account's rows may be missing all at once."""
+    return max(1, PLAUSIBLE * rows)
+
+
 def judge(evidence: Evidence) -> Verdict:
     """Which of an account's rows are gone."""
     if not evidence.calls_for_second_look:
@@ -138,6 +147,6 @@ def judge(evidence: Evidence) -> Verdict:
     again = frozenset(chat_id for chat_id in missing if before and chat_id in before)
     if before and len(again) < before.count:
         return Verdict(kept=missing)  # the account is coming back
-    if len(missing - again) > max(1, PLAUSIBLE * evidence.rows):
+    if second.moved or len(missing - again) > plausible(evidence.rows):
         return Verdict(again, kept=missing - again)
     return Verdict(missing)

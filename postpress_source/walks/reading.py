@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from postpress_source.arguments import Filters
-from postpress_source.errors import PostpressError
-from postpress_source.walks.gone import Evidence, SecondLook, judge
+from postpress_source.errors import PostpressContractError, PostpressError
+from postpress_source.walks.gone import Evidence, SecondLook, judge, plausible
 from postpress_source.walks.plan import (
     Kind,
     Plan,
@@ -34,6 +34,7 @@ logger = logging.getLogger("postpress_source")
 _MOST_HEADS: Final = 100
 """Head walks of one run that are compared with the table: one query takes no more."""
 _SECOND_LOOK: Final = Plan(Kind.FULL, "chats seem to be gone")
+_THEY_STAY: Final = "They stay until the next full walk says the same"
 _AGAIN: Final = Plan(Kind.HEAD, "what was active while the list was read")
 
 
@@ -45,6 +46,9 @@ class Rows(Protocol):
 
         None if it can't be asked.
         """
+
+    def all(self) -> pa.Table | None:
+        """`id` and `account_id` of every row; None if it can't be asked."""
 
     def active_after(
         self, ends: Sequence[tuple[str | None, datetime | None]]
@@ -105,6 +109,7 @@ class Reading:
         walks = [*walks, *beside]
         if self._again:
             self._read_again(walks)
+            self._refuse_losses(walks)
         errors = [walk.error for walk in walks if walk.error]
         if len(errors) == len(walks):
             raise _all_failed(errors)
@@ -137,6 +142,36 @@ class Reading:
             walk.finished_at, walk.error = look.finished_at, look.error
             walk.unasked += look.unasked
             walk.repeats += look.repeats
+
+    def _refuse_losses(self, walks: Sequence[Walk]) -> None:
+        """Don't let replacing take away what isn't listed, as far as that is no proof.
+
+        Raises:
+            PostpressContractError: It says of which account, and how much.
+        """
+        rows = self._rows.all() if self._rows else None
+        if rows is None or not walks[0].asks_for_all or not rows.num_rows:
+            return
+        listed = pa.concat_tables(self._spool.keys({w.number for w in walks}).values())
+        missing = _missing(rows, listed)
+        counts = {c["values"]: c["counts"] for c in pc.value_counts(rows["account_id"]).to_pylist()}
+        named = {walk.account_id for walk in walks} - {None}
+        for account, ids in missing.items():
+            if len(ids) > plausible(counts[account]) and (account in named or not named):
+                raise PostpressContractError(
+                    f"Account {account}: {len(ids)} of its {counts[account]} rows aren't listed, "
+                    "which isn't proved to be for good, and replacing would take them away; "
+                    "nothing was loaded",
+                    account_id=account,
+                    next_step="Merge, the default: it deletes what two full walks agree on. Or "
+                    'begin anew: refresh="drop_sources".',
+                )
+        if not listed.num_rows:
+            raise PostpressContractError(
+                f"No chat is listed, and replacing would take {rows.num_rows} rows away; nothing "
+                "was loaded",
+                next_step='Check account_id. To begin anew: refresh="drop_sources".',
+            )
 
     # --- what is gone ----------------------------------------------------------------------------
 
@@ -204,10 +239,11 @@ class Reading:
         if verdict.kept:
             logger.warning(
                 "Account %s: %d of its %d rows aren't listed any more, which isn't proved to be "
-                "for good. They stay until the next full walk says the same.",
+                "for good. %s.",
                 account,
                 len(verdict.kept),
                 evidence.rows,
+                "Replacing takes them away" if self._again else _THEY_STAY,
             )
 
 
@@ -245,7 +281,8 @@ def _compare(
     # in another order than newest first a chat that becomes active moves nowhere in particular
     in_order = walk.progress.newest_first and look.progress.newest_first
     restless = in_order and look.newer >= max(1, look.first_page)
-    return SecondLook(known.missing.intersection(found.to_pylist()), lost, restless)
+    moved = any(len(ids.unique()) < len(ids) for ids in (mine, found))
+    return SecondLook(known.missing.intersection(found.to_pylist()), lost, restless, moved)
 
 
 def _walks_beside(walk: Walk) -> list[Walk]:

@@ -92,6 +92,12 @@ class Walk:
         return kind_of(self.plan, self.progress)
 
     @property
+    def asks_for_all(self) -> bool:
+        """Whether no filter and no start date leaves a chat of its accounts out."""
+        narrowed = self.filters.scope() or self.plan.since or self.plan.kind is Kind.BACKFILL
+        return not narrowed
+
+    @property
     def is_head(self) -> bool:
         """Whether it read an end of the list that is newest first, of all chats there are in it."""
         narrowed = not self.filters.lists_whole_accounts or self.filters.account_type

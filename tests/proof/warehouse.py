@@ -169,6 +169,11 @@ class Warehouse:
         ]
         return pa.Table.from_pylist(rows, KEYS)
 
+    def all(self) -> pa.Table:
+        """As `landing.table.Table` gives them."""
+        rows = [{"id": row["id"], "account_id": row["account_id"]} for row in self.rows.values()]
+        return pa.Table.from_pylist(rows, KEYS)
+
     def active_after(
         self, ends: Sequence[tuple[str | None, datetime | None]]
     ) -> list[dict[str, datetime]]:

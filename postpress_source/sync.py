@@ -9,6 +9,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -22,7 +23,7 @@ from postpress_source.chats.tables import in_window
 from postpress_source.errors import PostpressContractError
 from postpress_source.landing.hand_over import HandOver, lands
 from postpress_source.landing.ledger import accounts, ledger
-from postpress_source.landing.package import Package, package_of_run
+from postpress_source.landing.package import Package, package_of_run, refuse_other_dataset
 from postpress_source.landing.repair import (
     Standing,
     look_for_last_load,
@@ -119,6 +120,7 @@ class Sync:
     ) -> Iterator[Any]:
         state = dlt.current.resource_state()
         upgrade(state, self._filters.scope(), self._scope)
+        refuse_other_dataset()
         shape = Shape()
         if shape.is_discarded:
             logger.warning("The schema contract discards new tables, so no chat lands.")
@@ -127,6 +129,7 @@ class Sync:
         if standing.lost:
             state.pop("scopes", None)
         keeps = self._history_keep is not None
+        standing = replace(standing, history_begins=_begins(state, standing, keeps=keeps))
         load_id, seen_at = package.load_id, package.date(state, now)
         if self._history_keep is not None:
             mend_history(Table(shape), shape, state, standing, now - self._history_keep)
@@ -161,7 +164,7 @@ class Sync:
             logger.warning("Rows are missing from the table; a full walk is owed.")
             after = {unit: remember_failure(memory) for unit, memory in after.items()}
         if landing.rows:
-            remember_load(state, load_id, appended=shape.appends)
+            remember_load(state, load_id, shape.names.chats, appended=shape.appends)
             state["seen_at"] = seen_at.isoformat()
         rows = _ledger(walks, sweeps, after, load_id, landing)
         yield from landing.ledger(rows, accounts(walks, load_id))
@@ -217,7 +220,17 @@ class Sync:
         )
         if standing.lost or standing.doubles:
             return plan_full_walk(plan, _LOST if standing.lost else _DOUBLED)
+        if memory and standing.history_begins:
+            return plan_full_walk(plan, "history begins")
         return plan
+
+
+def _begins(state: dict[str, Any], standing: Standing, *, keeps: bool) -> bool:
+    """Whether history is kept from this run on, and wasn't by the last; notes it in the state."""
+    paused = state.pop("no_history", False)
+    if not keeps:
+        state["no_history"] = True
+    return keeps and (paused or standing.no_history)
 
 
 def _ledger(

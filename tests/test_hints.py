@@ -391,6 +391,8 @@ def test_the_page_lists_what_is_refused() -> None:
         *(key for hinted in columns for column in hinted.values() for key in column),
         "select_tables",
         "add_dlt_id",
+        "dataset_name",
+        "a column called",
         'loader_file_format="csv"',
     ]
     others = {"initial_value", "cursor_path", "write_disposition"}
@@ -469,6 +471,29 @@ def test_row_ids_of_dlts_own_are_refused_and_may_be_set_for_other_pipelines(
     monkeypatch.setenv(setting, "true")
     assert_refused(lambda: pipeline.run(source(sandbox)), "add_dlt_id", "by name", sandbox)
     monkeypatch.setenv(f"{pipeline.pipeline_name.upper()}__{setting}", "false")
+    pipeline.run(source(sandbox))
+    assert is_equal(pipeline, world)
+
+
+def test_another_dataset_is_named_where_the_pipeline_is_made(
+    world: World, sandbox: Sandbox, pipeline: dlt.Pipeline
+) -> None:
+    own = pipeline.dataset_name
+    pipeline.run(source(sandbox), dataset_name=own)
+    other = lambda: pipeline.run(source(sandbox), dataset_name="other")  # noqa: E731
+    assert_refused(other, "dataset_name='other'", "dlt.pipeline(", sandbox)
+    pipeline.run(source(sandbox), dataset_name=own)
+    assert is_equal(pipeline, world)
+
+
+@pytest.mark.parametrize("name", ["gone", "Seen_From", "_dlt_id"])
+def test_a_step_may_not_add_a_column_that_the_source_has(
+    world: World, sandbox: Sandbox, pipeline: dlt.Pipeline, name: str
+) -> None:
+    wider = source(sandbox)
+    wider.chats.add_map(lambda chats: chats.append_column(name, chats["id"]))
+    with pytest.raises(PipelineStepFailed, match=f"a column {name}"):
+        pipeline.run(wider)
     pipeline.run(source(sandbox))
     assert is_equal(pipeline, world)
 

@@ -450,3 +450,30 @@ def test_two_pipelines_that_begin_at_once_become_one_history(
     assert is_right(pipeline, world)
     assert [row["name"] for row in history(pipeline, "c03")] == ["A", "B"]
     assert len(history(pipeline)) == CHATS + 1
+
+
+# --- history that begins over tables that are there -----------------------------------------------
+
+
+@pytest.mark.parametrize("before", ["never", "off", "dropped"])
+def test_history_that_begins_has_all_chats_at_once_and_none_that_is_gone(
+    world: World, sandbox: Sandbox, pipeline: dlt.Pipeline, before: str
+) -> None:
+    head = {"full_walk_every": timedelta(days=1), "limit": 2}
+    pipeline.run(source(sandbox, history=before == "dropped"))
+    if before == "off":
+        pipeline.run(source(sandbox, **head))
+        pipeline.run(source(sandbox, history=False, **head))
+    if before == "dropped":
+        with pipeline.sql_client() as client:
+            client.execute_sql("DROP TABLE chats_history")
+    world.edit("c03", name="B")
+    world.delete_chat("c04")
+    pipeline.run(source(sandbox, **head))
+    assert walks(pipeline)[-1]["kind"] == "full"
+    assert is_right(pipeline, world)
+    assert not [row for row in history(pipeline) if row["gone"]]
+    world.receive_message("c05")
+    pipeline.run(source(sandbox, **head))
+    assert walks(pipeline)[-1]["kind"] == "head"
+    assert is_right(pipeline, world)

@@ -225,16 +225,43 @@ def test_what_is_limited_in_one_run_comes_in_the_next(
     assert is_equal(pipeline, world)
 
 
-def test_a_dataset_that_is_new_gets_the_whole_list_with_the_second_run(
+def test_a_table_that_is_renamed_gets_the_whole_list_at_once(
     world: World, sandbox: Sandbox, pipeline: dlt.Pipeline
 ) -> None:
-    daily = timedelta(days=1)
-    for dataset in ("one", "two", "one", "two"):
-        # while dlt extracts, the pipeline still names the dataset of the last run
-        pipeline.run(source(sandbox, full_walk_every=daily), dataset_name=dataset)
-        world.receive_message(world.chat_ids[100])
-        pipeline.run(source(sandbox, full_walk_every=daily), dataset_name=dataset)
-        assert is_equal(pipeline, world)
+    for name in ("chats", "conversations", "chats"):
+        renamed = source(sandbox, full_walk_every=timedelta(days=1))
+        renamed.chats.apply_hints(table_name=name)
+        pipeline.run(renamed)
+        ids = {row["id"] for row in select(pipeline, f"SELECT id FROM {name}")}  # noqa: S608
+        assert ids == {chat["id"] for chat in world.relist()}
+        change(world)
+        world.delete_chat(world.chat_ids[-1])
+
+
+ODD: dict[str, Callable[[int], pa.Array]] = {
+    "float32": lambda rows: pa.array([1.5] * rows, pa.float32()),
+    "large_string": lambda rows: pa.array(["a"] * rows, pa.large_string()),
+    "a list": lambda rows: pa.array([["a"]] * rows),
+    "a struct": lambda rows: pa.array([{"a": 1}] * rows),
+    "a dictionary": lambda rows: pa.array(["a"] * rows).dictionary_encode(),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_a_column_that_a_map_adds_is_no_trouble_when_a_chat_goes(
+    world: World, sandbox: Sandbox, pipeline: dlt.Pipeline, kind: str
+) -> None:
+    def score(chats: pa.Table) -> pa.Table:
+        return chats.append_column("score", ODD[kind](chats.num_rows))
+
+    for _ in range(2):
+        scored = source(sandbox)
+        scored.chats.add_map(score)
+        pipeline.run(scored)
+        ids = {row["id"] for row in select(pipeline, "SELECT id FROM chats")}
+        assert ids == {chat["id"] for chat in world.relist()}
+        change(world)
+        world.delete_chat(world.chat_ids[0])
 
 
 def test_a_map_that_fails_takes_nothing_and_the_next_run_loads_all(

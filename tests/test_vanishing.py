@@ -5,6 +5,7 @@ from typing import Any
 
 import dlt
 import pytest
+from dlt.pipeline.exceptions import PipelineStepFailed
 
 from postpress_source import postpress_source
 from postpress_source.sandbox import World, WorldOptions, serve
@@ -121,4 +122,49 @@ def test_a_walk_that_saw_the_list_move_deletes_nothing(pipeline: dlt.Pipeline) -
         assert world.chat("c3")["timestamp"] > world.chat("c39")["timestamp"], "it did move"
         assert ids(pipeline) == listed(world), "one was skipped by the cursor, none is deleted"
         load(pipeline, server.url, full_walk_every=FULL)
+    assert ids(pipeline) == listed(world)
+
+
+# --- replace --------------------------------------------------------------------------------------
+
+
+def trickles(world: World) -> None:
+    for number in range(20, 60, 2):
+        world.delete_chat(f"c{number}")
+
+
+@pytest.mark.parametrize(
+    ("happens", "arguments", "said"),
+    [
+        (lambda world: world.disconnect_account("acc_1", None), {}, "Account acc_1: 30 of its 30"),
+        (trickles, {"account_id": "acc_1,acc_2"}, "Account acc_1: 20 of its 30"),
+        (lambda world: None, {"account_id": "typo"}, "No chat is listed"),
+    ],
+    ids=["away", "trickling", "a typo"],
+)
+def test_replacing_takes_nothing_away_on_weak_evidence(
+    world: World, pipeline: dlt.Pipeline, happens: Any, arguments: dict[str, Any], said: str
+) -> None:
+    with serve(world) as server:
+        load(pipeline, server.url, "replace", history=False)
+        before = ids(pipeline)
+        happens(world)
+        for _ in range(2):
+            with pytest.raises(PipelineStepFailed, match=said):
+                load(pipeline, server.url, "replace", history=False, **arguments)
+        assert ids(pipeline) == before
+        for _ in range(2):  # which deletes what it may
+            load(pipeline, server.url, history=False, full_walk_every=FULL)
+        if happens is trickles:
+            load(pipeline, server.url, "replace", history=False)
+            assert ids(pipeline) == listed(world)
+
+
+def test_replacing_narrowed_leaves_what_was_asked_for(world: World, pipeline: dlt.Pipeline) -> None:
+    with serve(world) as server:
+        load(pipeline, server.url, "replace")
+        load(pipeline, server.url, "replace", account_id="acc_1")
+        assert ids(pipeline) == {chat["id"] for chat in world.relist(account_id="acc_1")}
+        world.delete_chat("c58")
+        load(pipeline, server.url, "replace")
     assert ids(pipeline) == listed(world)

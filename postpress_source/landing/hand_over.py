@@ -32,6 +32,8 @@ from postpress_source.landing.table import Known, Table
 logger = logging.getLogger("postpress_source")
 
 _RESERVED: Final = frozenset({VERSION, "_dlt_load_id"})
+_TAKEN: Final = frozenset({"seen_from", "seen_until", "gone", "_dlt_id"})
+"""Columns of the tables beside or behind `chats`."""
 
 
 def lands() -> bool:
@@ -80,6 +82,8 @@ class HandOver:
         self._replaces = replaces
         self._known = known
         self._pipe = cast(Pipe, get_current_pipe())
+        self._own: list[pa.Field] = []
+        self._own_as_texts: list[pa.Field] = []
         self._asked: pa.Array = pa.array([], TEXT)
         self._ids: set[str | None] = set()
         self._begun = False
@@ -116,10 +120,11 @@ class HandOver:
         if gone and self._shape.array_tables and self._shape.can_delete:
             rows = [{"id": chat_id, "extra": TOMBSTONE} for chat_id in gone]
             dead = pa.Table.from_pylist(rows, CHATS)
-            dead = dead.append_column(VERSION, pa.nulls(dead.num_rows, TEXT))
+            dead = _with(dead.append_column(VERSION, pa.nulls(len(gone), TEXT)), self._own)
             yield from map(self._past_steps, self._parts(self._with_load_id(dead)))
-        if gone and self._seen_at:
+        if gone and self._seen_at and not self._shape.history_is_new:
             ended = tombstones(self._table.accounts_of(gone), self._seen_at)
+            ended = _with(ended, self._own_as_texts)
             yield self._past_steps(self._of_history(self._with_load_id(ended)))
         self._done = True
         replaces = self._replaces or self._table.doubled
@@ -195,6 +200,11 @@ class HandOver:
                 next_step="Let it give its items at once: add_map, add_filter or add_yield_map.",
             )
         table = _as_table(item)
+        if taken := [name for name in table.column_names if name.lower() in _TAKEN]:
+            raise PostpressArgumentError(
+                f"A step on the resource gave chats a column {taken[0]}, which the source has",
+                next_step="Name it otherwise.",
+            )
         ids = table["id"].to_pylist()
         if len(ids) > len(set(ids)) or not self._ids.isdisjoint(ids):
             raise PostpressArgumentError(
@@ -218,6 +228,7 @@ class HandOver:
         if not self._shape.lists_as_columns:
             table = texts
         table, texts = (rows.append_column(VERSION, version) for rows in (table, texts))
+        self._own, self._own_as_texts = map(_fields_of_steps, (table, texts))
         new, new_in_history = self._table.lacks(table, everything=self._everything)
         table = table.filter(new)
         if self._known is not None and "timestamp" in table.column_names:
@@ -252,6 +263,20 @@ class HandOver:
         self.rows[name] += rows.num_rows
         self._shape.choose_files(name, empty=not rows.num_rows)
         return dlt.mark.with_table_name(rows, name)
+
+
+def _fields_of_steps(table: pa.Table) -> list[pa.Field]:
+    """The columns that steps on the resource have added."""
+    return [f for f in table.schema if f.name not in {*CHATS.names, *_RESERVED}]
+
+
+def _with(table: pa.Table, fields: Iterable[pa.Field]) -> pa.Table:
+    """The table with these columns, too, null: files of one table have one schema."""
+    for field in fields:
+        table = table.append_column(
+            field.with_nullable(nullable=True), pa.nulls(len(table), field.type)
+        )
+    return table
 
 
 def _of_rows(error: Exception) -> PostpressArgumentError:

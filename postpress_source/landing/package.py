@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from inspect import currentframe, unwrap
 from typing import Any, Final, NamedTuple
 
 import dlt
+from dlt import Pipeline
 from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
 
 from postpress_source.errors import PostpressArgumentError
@@ -55,3 +57,23 @@ def package_of_run() -> Package | None:
         )
     emptied = bool(mine.get("dropped_tables") or mine.get("truncated_tables"))  # refresh
     return Package(str(package["load_id"]), mine, emptied)
+
+
+def refuse_other_dataset() -> None:
+    """Refuse `run(dataset_name=...)` of another dataset than the pipeline's.
+
+    dlt turns to it when it loads; until then, what is asked of the destination is asked of the old
+    one (dlt 1.31, `Pipeline.run`), and what `run` was given is known to its own frame alone.
+
+    Raises:
+        PostpressArgumentError: It says where to name the dataset.
+    """
+    frame, of_run = currentframe(), unwrap(Pipeline.run).__code__
+    while frame and frame.f_code is not of_run:
+        frame = frame.f_back
+    named = frame.f_locals.get("dataset_name") if frame else None
+    if named not in (None, dlt.current.pipeline().dataset_name):
+        raise PostpressArgumentError(
+            f"run(dataset_name={named!r:.80}) isn't possible on a pipeline into another dataset",
+            next_step="Name it where the pipeline is made: dlt.pipeline(..., dataset_name=...).",
+        )

@@ -29,6 +29,7 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.destinations.sql_client import SqlClientBase
 from dlt.load.configuration import LoaderConfiguration
 
+from postpress_source.chats.columns import NAMES
 from postpress_source.landing.shape import Shape
 from postpress_source.landing.table import Table
 
@@ -51,6 +52,7 @@ class Standing:
         doubles: Rows too many in the tables; 0 if unknown.
         twice_in_history: Chats that have two current versions in `chats_history`, or one version
             twice; 0 if unknown.
+        history_begins: History is kept from this run on, and wasn't before.
     """
 
     lost: bool = False
@@ -59,6 +61,7 @@ class Standing:
     no_history: bool = False
     doubles: int = 0
     twice_in_history: int = 0
+    history_begins: bool = False
 
 
 def look_for_last_load(state: dict[str, Any], table: Table, shape: Shape) -> Standing:
@@ -75,7 +78,9 @@ def look_for_last_load(state: dict[str, Any], table: Table, shape: Shape) -> Sta
     pending = {*extracted, *pipeline.list_normalized_load_packages()}
     due = [load_id for load_id in loads if load_id not in pending]
     # the name that a run is given for its load is the pipeline's only afterwards
-    elsewhere = bool(due) and state.get("dataset", pipeline.dataset_name) != pipeline.dataset_name
+    here = [pipeline.dataset_name, shape.names.chats]
+    before = [state.get("dataset", here[0]), state.get("table", NAMES.chats)]
+    elsewhere = bool(due) and before != here
     if elsewhere or any(_has_failed_jobs(pipeline, load_id) for load_id in due):
         standing: Standing | None = Standing(lost=True, dropped=(shape.names.chats,))
     else:
@@ -98,17 +103,19 @@ def look_for_last_load(state: dict[str, Any], table: Table, shape: Shape) -> Sta
     return replace(standing, doubles=state.get("doubled", 0))
 
 
-def remember_load(state: dict[str, Any], load_id: str, *, appended: bool) -> None:
+def remember_load(state: dict[str, Any], load_id: str, table: str, *, appended: bool) -> None:
     """Note that rows were handed over, for `look_for_last_load` in the next run.
 
     Args:
         state: The resource's.
         load_id: The load package.
+        table: What `chats` is called there.
         appended: Whether to tables that didn't exist, as another pipeline may have done, too.
     """
     loads = state.setdefault("loads", [])
     loads[:] = [*loads[1 - _MOST_LOADS :], load_id]
     state["dataset"] = dlt.current.pipeline().dataset_name
+    state["table"] = table
     if appended:
         state["appended"] = load_id
 

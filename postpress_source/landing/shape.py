@@ -60,6 +60,7 @@ class Shape:
         lists_as_columns: Whether lists that are no tables stay lists; else they are JSON text.
         is_discarded: Whether a schema contract keeps the tables from being made.
         appends: Whether the tables are new, and appended to.
+        history_is_new: Whether there certainly is no `chats_history` yet.
         refuses_nul: Whether the destination's text can't hold the character NUL.
     """
 
@@ -106,6 +107,7 @@ class Shape:
             new_history: Whether it certainly has no `chats_history` yet.
             history: Whether history is kept.
         """
+        self.history_is_new = new_history
         if self.array_tables:
             self._describe_arrays()
         self._describe(self.names.walks, "append", CHAT_WALKS)

@@ -10,7 +10,7 @@ a chat is gone only if
    first reader, is then still on the page that the second one begins with;
 3. and the full walk before this one had found it missing, too, and none that it had found missing
    has come back; or few are missing for the first time, one chat, or a tenth of the account's rows,
-   and in neither of the two looks did a chat come twice.
+   and in neither of the two looks did a chat move down past the reader.
 """
 
 from __future__ import annotations
@@ -76,14 +76,14 @@ class SecondLook:
         listed: Those of the missing chats that it listed.
         lost: How many chats it didn't list that the walk before it had listed.
         restless: Whether a page or more was active since that walk began.
-        moved: Whether a chat came twice in one of the two: the list moved while it was read. What
-            moves down takes the place of another, which is then skipped.
+        sank: Whether in one of the two a chat moved down past the reader: others moved up by one,
+            and one of them may have been skipped.
     """
 
     listed: frozenset[str] = frozenset()
     lost: int = 0
     restless: bool = False
-    moved: bool = False
+    sank: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +147,6 @@ def judge(evidence: Evidence) -> Verdict:
     again = frozenset(chat_id for chat_id in missing if before and chat_id in before)
     if before and len(again) < before.count:
         return Verdict(kept=missing)  # the account is coming back
-    if second.moved or len(missing - again) > plausible(evidence.rows):
+    if second.sank or len(missing - again) > plausible(evidence.rows):
         return Verdict(again, kept=missing - again)
     return Verdict(missing)

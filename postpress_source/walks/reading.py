@@ -276,13 +276,19 @@ def _compare(
     if look.error or not look.to_the_end:
         return None
     found = again["id"].combine_chunks()
-    mine = listed.filter(pc.equal(listed["account_id"], look.account_id))["id"]
-    lost = pc.sum(pc.invert(pc.is_in(mine, found))).as_py() or 0
+    mine = listed.filter(pc.equal(listed["account_id"], look.account_id))
+    lost = pc.sum(pc.invert(pc.is_in(mine["id"], found))).as_py() or 0
     # in another order than newest first a chat that becomes active moves nowhere in particular
     in_order = walk.progress.newest_first and look.progress.newest_first
     restless = in_order and look.newer >= max(1, look.first_page)
-    moved = any(len(ids.unique()) < len(ids) for ids in (mine, found))
-    return SecondLook(known.missing.intersection(found.to_pylist()), lost, restless, moved)
+    sank = any(map(_has_sunk, (mine, again)))
+    return SecondLook(known.missing.intersection(found.to_pylist()), lost, restless, sank)
+
+
+def _has_sunk(listed: pa.Table) -> bool:
+    """Whether a chat came again with another timestamp: it has moved down past the reader."""
+    times: int = listed.group_by(["id", "timestamp"]).aggregate([]).num_rows
+    return times > len(listed["id"].unique())
 
 
 def _walks_beside(walk: Walk) -> list[Walk]:

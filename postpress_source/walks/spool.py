@@ -30,7 +30,7 @@ TABLE_BYTES: Final = 4 * 2**20
 _BATCH_CHATS: Final = 2_000
 _SORTED_CHATS: Final = 2**16
 _BUCKETS: Final = 64
-KEYS: Final = pa.schema([CHATS.field("id"), CHATS.field("account_id")])
+KEYS: Final = pa.schema([CHATS.field(name) for name in ("id", "account_id", "timestamp")])
 _PLACES: Final = pa.schema([("id", TEXT), ("row", pa.uint64())])
 _Part = tuple[int, int]  # a batch's first byte in the file, and how many it has
 
@@ -123,7 +123,7 @@ class Spool:
         return found
 
     def keys(self, walks: Collection[int]) -> dict[int, pa.Table]:
-        """By walk, `id` and `account_id` of all that it has added, in no particular order."""
+        """By walk, the `KEYS` of all that it has added, in no particular order."""
         with self._lock:
             return {walk: pa.Table.from_batches(self._keys_of(walk), KEYS) for walk in walks}
 

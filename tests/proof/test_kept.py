@@ -26,6 +26,24 @@ def full_walk(warehouse: Warehouse, happen: Mapping[int, Callable[[], object]]) 
     return (before - warehouse.rows.keys()) & listed(warehouse.world)
 
 
+def test_a_chat_that_is_skipped_twice_as_others_sink_past_both_readers_stays() -> None:
+    """At page borders of five and of three, the one above which two chats get old dates."""
+    world = inbox(chats=61, accounts=1, cursor="offset")
+    warehouse = loaded(world)
+
+    def sinks(chat: str, days: int) -> Callable[[], object]:
+        return lambda: world.edit(chat, timestamp=START - timedelta(days=days))
+
+    assert not full_walk(warehouse, {3: sinks("c00", 900), 13 + 4: sinks("c01", 901)})
+    world.delete_chat("c10")
+    for _ in range(2):
+        assert "c10" in warehouse.rows
+        warehouse.run(FULL)
+        if "c10" not in warehouse.rows:
+            break
+    assert warehouse.rows.keys() == listed(world)
+
+
 # --- a cursor that doesn't carry the filters -----------------------------------------------------
 
 

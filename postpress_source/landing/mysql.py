@@ -25,7 +25,8 @@ LONGEST_KEY: Final = 255
 _CHARSET: Final = "utf8mb4"
 _COLLATIONS: Final = ("utf8mb4_nopad_bin", "utf8mb4_0900_bin", "utf8mb4_bin")
 """That compare byte by byte: of MariaDB, of MySQL 8; of older ones, where spaces at the end go."""
-_NARROW: Final = 65_535
+NARROW: Final = 65_535
+"""Bytes that a TEXT holds."""
 _SHARE: Final = 4
 """A row, its quotes escaped, is sent in one packet: this part of it is the longest text."""
 
@@ -46,8 +47,9 @@ class _Tables(MysqlDialectCapabilities):
     def adapt_table(self, table: sa.Table, table_schema: Any) -> sa.Table:
         """The table with an index on each of its keys, unless it has them."""
         for name in () if table.indexes else self.keys.get(table_schema["name"], ()):
-            if not table.columns[name].primary_key:
-                sa.Index(f"postpress_{name}", table.columns[name])
+            column = table.columns.get(name)
+            if column is not None and not column.primary_key:
+                sa.Index(f"postpress_{name}", column)
         return table
 
 
@@ -56,7 +58,7 @@ class _Types(MysqlVariantTypeMapper):
         tables: _Tables = self.capabilities.dialect_capabilities  # type: ignore[assignment]
         of_text = {"charset": _CHARSET, "collation": tables.collation}
         is_key = column["name"] in tables.keys.get(table["name"], ()) or column.get("unique")
-        length = column.get("precision") or (LONGEST_KEY if is_key else _NARROW)
+        length = column.get("precision") or (LONGEST_KEY if is_key else NARROW)
         if is_key or length <= LONGEST_KEY:
             return VARCHAR(min(length, LONGEST_KEY), **of_text)
         return LONGTEXT(**of_text)
@@ -73,6 +75,8 @@ def prepare(destination: Any, client: Any, keys: Mapping[str, Collection[str]]) 
     Returns:
         The longest text that the server lets in, bytes.
     """
+    if destination.caps_params.get("type_mapper", _Types) is not _Types:
+        return NARROW  # the user's own
     sql = client.sql_client
     names = ", ".join(f"'{name}'" for name in _COLLATIONS)
     there = "SELECT collation_name FROM information_schema.collations WHERE collation_name"
@@ -83,7 +87,7 @@ def prepare(destination: Any, client: Any, keys: Mapping[str, Collection[str]]) 
         "type_mapper": _Types,
     }
     if not _mend(sql, collation, {**dict.fromkeys(client.schema.dlt_table_names(), ()), **keys}):
-        return _NARROW
+        return NARROW
     ((packet,),) = sql.execute_sql("SELECT @@max_allowed_packet")
     return int(packet) // _SHARE
 

@@ -97,10 +97,10 @@ def texts_of(shape: Shape, table: Table) -> Texts:
     if dialect == "postgres":
         _check_encoding(shape, table)
     if dialect == "mysql":
-        from postpress_source.landing.mysql import LONGEST_KEY, prepare
+        from postpress_source.landing.mysql import LONGEST_KEY, NARROW, prepare
 
         destination: Any = dlt.current.pipeline().destination
-        most = table.ask(lambda client: prepare(destination, client, shape.keys)) or most
+        most = table.ask(lambda client: prepare(destination, client, shape.keys)) or NARROW
         lengths["id"] = min(lengths.get("id", LONGEST_KEY), LONGEST_KEY)
     return Texts(
         refuses_nul=dialect in _REFUSES_NUL,

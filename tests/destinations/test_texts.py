@@ -132,7 +132,6 @@ def test_a_text_of_any_length_lands_in_mariadb_in_tables_made_otherwise_too(
 
 
 @pytest.mark.server
-@pytest.mark.slow
 def test_a_text_that_mariadb_cannot_take_leaves_the_next_run_free(to_mariadb: Inbox) -> None:
     to = to_mariadb
     world = to.serve(World())

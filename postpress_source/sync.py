@@ -32,6 +32,7 @@ from postpress_source.landing.repair import (
 )
 from postpress_source.landing.shape import Shape
 from postpress_source.landing.table import Known, Table
+from postpress_source.landing.texts import texts_of
 from postpress_source.walks.plan import (
     Kind,
     Plan,
@@ -125,6 +126,7 @@ class Sync:
         if shape.is_discarded:
             logger.warning("The schema contract discards new tables, so no chat lands.")
             return
+        texts = texts_of(shape, Table(shape))
         standing = look_for_last_load(state, Table(shape), shape)
         if standing.lost:
             state.pop("scopes", None)
@@ -151,6 +153,7 @@ class Sync:
         landing = HandOver(
             shape,
             table,
+            texts,
             load_id,
             seen_at=seen_at if keeps else None,
             everything=standing.lost,

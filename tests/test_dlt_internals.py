@@ -43,5 +43,5 @@ def test_no_other_private_name_of_dlt_is_used() -> None:
     listed = {file for file, _, _ in PLACES}
     assert {file for file, times in marked.items() if times} <= listed
     assert sum(marked.values()) == 1
-    assert len(PLACES) == 5
+    assert len(PLACES) == 6
     assert len(SCRIPTS) == 5

@@ -82,6 +82,7 @@ def _of_postpress(error: BaseException) -> Failure | None:
     )
 
 
+LOCKED: Final = "Locked"
 _LOCK: Final = re.compile(r"Could not set lock on file.*?(?=\s*See also|\s*$)", re.DOTALL)
 
 
@@ -90,15 +91,25 @@ def _of_destination(error: BaseException) -> Failure | None:
         DestinationException,
         DestinationTransientException,
     )
+    from dlt.load.exceptions import LoadClientJobException
 
     locked = _LOCK.search(str(error))
     if locked:
         return Failure(
-            "Locked",
+            LOCKED,
             "Another program has the DuckDB file open.",
             ExitCode.LATER,
             (("DuckDB said", first_lines(locked[0])),),
             "Close it there, then run again. Nothing is lost.",
+        )
+    if isinstance(error, LoadClientJobException):
+        said = str(error.client_exception).partition("\n")[0]  # rows may stand behind it
+        return Failure(
+            type(error).__name__,
+            "The destination didn't take what was read.",
+            ExitCode.LATER if isinstance(error, DestinationTransientException) else ExitCode.MEND,
+            (("It said", first_lines(said)),),
+            "Mend it there, then run again; what was read is kept and is loaded first.",
         )
     if isinstance(error, DestinationTransientException):
         return Failure(

@@ -152,6 +152,9 @@ _WORDS: Final = {
     "read is appended. A view gives the current state: docs/destinations.md.",
 }
 
+# Where rows may stand; what was refused, and why, is told when the run ends.
+_INNARDS: Final = re.compile(r"\s*(?:Traceback \(most recent|\[SQL: ).*", re.DOTALL)
+
 
 class _ToScreen(logging.Handler):
     """Warnings become lines of the screen; waits, also short ones, become progress."""
@@ -182,7 +185,7 @@ def _in_our_words(text: str) -> str:
     for pattern, words in _WORDS.items():
         if pattern in text:
             return words
-    return f"dlt: {text}"
+    return f"dlt: {_INNARDS.sub('', text)}"
 
 
 class _Line:

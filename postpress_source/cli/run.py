@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from dlt.common.utils import RowCounts
 from dlt.extract import DltSource
 
 from postpress_source.cli import warehouse
-from postpress_source.cli.causes import failure_of
+from postpress_source.cli.causes import LOCKED, failure_of
 from postpress_source.cli.choice import Choice
 from postpress_source.cli.failures import CommandError, ExitCode, Failure
 from postpress_source.cli.overview import overview_of
@@ -104,6 +105,8 @@ def _load(
         failure = failure_of(error)
         if failure and failure.exit_code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
             raise CommandError(_interrupted(failure, pipeline)) from error
+        if failure and failure.kind != LOCKED and _is_kept(pipeline):
+            raise CommandError(_not_taken(failure, pipeline)) from error
         raise
     counted |= _normalized(pipeline)
     return {load_id: counted.get(load_id, {}) for load_id in load_ids}
@@ -125,9 +128,24 @@ def _normalized(pipeline: dlt.Pipeline) -> dict[str, RowCounts]:
     }
 
 
-def _interrupted(failure: Failure, pipeline: dlt.Pipeline) -> Failure:
+def _is_kept(pipeline: dlt.Pipeline) -> bool:
+    """Whether what was read waits for the next run."""
     # before the first load is through, dlt starts anew from the destination, which has nothing
-    if pipeline.has_pending_data and not pipeline.first_run:
+    return pipeline.has_pending_data and not pipeline.first_run
+
+
+def _not_taken(failure: Failure, pipeline: dlt.Pipeline) -> Failure:
+    of_pipeline = _of_pipeline(pipeline.pipelines_dir, pipeline.pipeline_name)
+    free = f"dlt --yes {of_pipeline} abort-packages"
+    return replace(
+        failure,
+        next_step=f"{failure.next_step}\nUntil that is loaded, no run reads anything new. If it "
+        f"never will be, give it up; the next run reads it again:\n  {free}",
+    )
+
+
+def _interrupted(failure: Failure, pipeline: dlt.Pipeline) -> Failure:
+    if _is_kept(pipeline):
         happened = "What was read is kept; the next run loads it first."
     else:
         happened = "Nothing was loaded or lost; the next run reads it again."
@@ -182,10 +200,14 @@ def _show(summary: dict[str, Any], choice: Choice, screen: Screen) -> None:
 
 
 def _look_next(summary: dict[str, Any], choice: Choice) -> list[str]:
-    folder = in_shell(summary["pipelines_dir"])
-    pipeline = f"dlt pipeline --pipelines-dir {folder} {summary['pipeline']}"
+    pipeline = f"dlt {_of_pipeline(summary['pipelines_dir'], summary['pipeline'])}"
     return [
         f"postpress status{choice.options()}",
         f"{pipeline} info",
         f"{pipeline} trace",
     ]
+
+
+def _of_pipeline(folder: str, name: str) -> str:
+    """What a command of dlt's needs to find a pipeline."""
+    return f"pipeline --pipelines-dir {in_shell(folder)} {name}"

@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from dlt.common.configuration.container import Container
 from dlt.common.data_writers.writers import resolve_best_writer_spec
 from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.extract import DltResource
-
-_REFUSES_NUL: Final = frozenset({"postgres", "redshift"})
-"""SQL dialects whose text can't hold the character NUL: the load would fail for good."""
-
-
-def refuses_nul() -> bool:
-    """Whether the destination's text can't hold the character NUL."""
-    capabilities = capabilities_of_destination()
-    return capabilities is not None and capabilities.sqlglot_dialect in _REFUSES_NUL
 
 
 def csv_empties_texts() -> bool:

@@ -28,6 +28,7 @@ from postpress_source.errors import PostpressArgumentError
 from postpress_source.landing.history import tombstones, versions
 from postpress_source.landing.shape import TOMBSTONE, Shape
 from postpress_source.landing.table import Known, Table
+from postpress_source.landing.texts import Texts
 
 logger = logging.getLogger("postpress_source")
 
@@ -51,6 +52,7 @@ class HandOver:
     Args:
         shape: Of the tables, described.
         table: What the destination has.
+        texts: What the destination's text can hold.
         load_id: The load package.
         seen_at: The run's instant, for history; None: no history is kept.
         everything: Whether all is staged, as if nothing were there.
@@ -67,6 +69,7 @@ class HandOver:
         self,
         shape: Shape,
         table: Table,
+        texts: Texts,
         load_id: str,
         *,
         seen_at: datetime | None,
@@ -76,6 +79,7 @@ class HandOver:
     ) -> None:
         self._shape = shape
         self._table = table
+        self._texts = texts
         self._load_id = load_id
         self._seen_at = seen_at
         self._everything = everything or replaces or shape.disposition != "merge"
@@ -221,9 +225,9 @@ class HandOver:
 
     def _stage(self, table: pa.Table) -> Iterator[Any]:
         """The rows that the destination doesn't have, as it takes them."""
-        if self._shape.refuses_nul:
-            table = _without_nul(table)
+        table = self._texts.without_nul(table)
         texts = with_texts(table)
+        self._texts.check(texts)
         version = pa.array(versions_of(texts), TEXT)
         if not self._shape.lists_as_columns:
             table = texts
@@ -249,9 +253,8 @@ class HandOver:
         first = names.chats not in self.rows
         if not table.num_rows and not (first and self._shape.is_new):
             return
-        if self._shape.refuses_nul:  # elements, too
-            parts = {part: _without_nul(rows) for part, rows in parts.items()}
-        for part, rows in parts.items():
+        for part, of_part in parts.items():
+            rows = self._texts.without_nul(of_part)  # elements, too
             name = names.chats if part == "chats" else names.arrays[part]
             if rows.num_rows or (first and self._shape.is_new):
                 self.rows[name] += rows.num_rows
@@ -309,12 +312,3 @@ def _as_table(item: Any) -> pa.Table:
         if known.type != field.type:
             table = table.set_column(index, known, table.column(index).cast(known.type))
     return table.drop_columns([name for name in table.column_names if name in _RESERVED])
-
-
-def _without_nul(table: pa.Table) -> pa.Table:
-    """The table with U+FFFD in place of each NUL in its texts."""
-    for index, field in enumerate(table.schema):
-        if field.type == TEXT:
-            mended = pc.replace_substring(table.column(index), "\0", "\ufffd")
-            table = table.set_column(index, field, mended)
-    return table

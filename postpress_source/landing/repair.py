@@ -36,6 +36,8 @@ from postpress_source.landing.table import Table
 logger = logging.getLogger("postpress_source")
 
 
+_ONCE: Final = "postpress_history_once"
+_ANEW: Final = "DROP TABLE IF EXISTS {0}; CREATE TABLE {0} ENGINE = Memory"
 _MOST_LOADS: Final = 20
 """That are remembered where nobody can say whether they are there."""
 
@@ -258,25 +260,29 @@ def _mend(client: Any, shape: Shape, twice: int, old: datetime | None) -> bool:
             sql.execute_sql(f"DELETE FROM {history} WHERE {until} < %s", old)  # noqa: S608
         if twice:
             columns = [*client.get_storage_table(shape.names.history)[1]]
-            for statement in _statements_that_part_doubles(shape, history, columns):
+            once = _ONCE, "CREATE TEMPORARY TABLE {}"
+            if client.capabilities.sqlglot_dialect == "clickhouse":  # deletes see no temporary one
+                once = sql.make_qualified_table_name(_ONCE), _ANEW
+            for statement in _statements_that_part_doubles(shape, history, columns, *once):
                 sql.execute_sql(statement)
     return True
 
 
 def _statements_that_part_doubles(
-    shape: Shape, history: str, columns: Sequence[str]
+    shape: Shape, history: str, columns: Sequence[str], once: str, create: str
 ) -> Iterator[str]:
-    once: Final = "postpress_history_once"
     c = shape.column
     chat_id, version, since, until = map(c, ("id", "version", "seen_from", "seen_until"))
     names = ", ".join(map(c, columns))
     by_chat = f"OVER (PARTITION BY {chat_id} ORDER BY {since})"
-    ends = f"COALESCE({until}, LEAD({since}) {by_chat}) AS {until}"
+    # of a name of its own, since ClickHouse takes the column's for what it is selected as
+    ends = f"COALESCE(ends_here, LEAD({since}) {by_chat}) AS {until}"
     ended = ", ".join(ends if c(name) == until else c(name) for name in columns)
     before = f"LAG({version}) {by_chat} AS before_it, LAG({until}) {by_chat} AS ended_it"
-    same_end = f"(ended_it = {until} OR (ended_it IS NULL AND {until} IS NULL))"
+    before += f", {until} AS ends_here"
+    same_end = "(ended_it = ends_here OR (ended_it IS NULL AND ends_here IS NULL))"
     yield (
-        f"CREATE TEMPORARY TABLE {once} AS SELECT {ended} FROM (SELECT {names}, {before} "  # noqa: S608
+        f"{create.format(once)} AS SELECT {ended} FROM (SELECT {names}, {before} "  # noqa: S608
         f"FROM {history} WHERE {chat_id} IN ({_twice(shape, history)})) AS numbered "
         f"WHERE before_it IS NULL OR before_it <> {version} OR NOT {same_end}"
     )

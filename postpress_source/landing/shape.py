@@ -32,12 +32,12 @@ from postpress_source.chats.columns import (
     WALK_ACCOUNTS,
     TableNames,
 )
+from postpress_source.chats.versions import VERSION
 from postpress_source.landing.destination import (
     capabilities_of_destination,
     file_format,
     file_formats,
     merge_strategies,
-    refuses_nul,
 )
 
 TOMBSTONE: Final = "gone"  # no JSON object, as all else in `extra` is
@@ -61,7 +61,6 @@ class Shape:
         is_discarded: Whether a schema contract keeps the tables from being made.
         appends: Whether the tables are new, and appended to.
         history_is_new: Whether there certainly is no `chats_history` yet.
-        refuses_nul: Whether the destination's text can't hold the character NUL.
     """
 
     def __init__(self) -> None:
@@ -76,7 +75,6 @@ class Shape:
         self.appended = self._strategies is not None and not self._strategies
         deletes = not {"cdc", "delete-insert"}.isdisjoint(self._strategies or ())
         self.can_delete = self.disposition == "merge" and deletes
-        self.refuses_nul = refuses_nul()
         self.is_new = self.names.chats not in self._schema.tables
         contract = self._schema.resolve_contract_settings_for_table(self.names.chats, chosen)
         self.is_discarded = self.is_new and str(contract["tables"]).startswith("discard")
@@ -95,6 +93,19 @@ class Shape:
         capabilities = capabilities_of_destination()
         escape = capabilities.escape_identifier if capabilities else None
         return escape(self.normalize(name)) if escape else self.normalize(name)
+
+    @property
+    def keys(self) -> dict[str, tuple[str, ...]]:
+        """The columns that merges look rows up by, of each table."""
+        names = self.names
+        keys = {
+            names.chats: ("id",),
+            names.history: ("id", VERSION),
+            **dict.fromkeys(names.arrays.values(), ("chat_id",)),
+            names.walks: (),
+            names.walk_accounts: (),
+        }
+        return {table: tuple(map(self.normalize, columns)) for table, columns in keys.items()}
 
     # --- what dlt is told of the tables ----------------------------------------------------------
 
@@ -187,6 +198,11 @@ class Shape:
         if table != self.names.chats:
             hints |= {"table_name": table, "create_table_variant": True}
         self._resource.apply_hints(**hints)
+
+    def write_inserts(self) -> None:
+        """Have no Parquet written where SQL inserts could be."""
+        if self._file_formats is not None:
+            self._file_formats = (self._file_formats[1], self._file_formats[1])
 
     # --- the merge -------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pyarrow.dataset as ds
 import pytest
 
@@ -250,6 +251,32 @@ def test_a_run_after_ctrl_c_in_the_load_counts_both_loads(desk: Desk, inbox: San
         f"SELECT count(*) FROM postpress.chats__folder WHERE chat_id IN ({brought})"  # noqa: S608
     )
     assert told["rows"]["chats__folder"] >= folders[0] == 3
+
+
+@pytest.mark.slow
+def test_what_can_never_be_loaded_is_said_with_the_command_that_frees_the_next_run(
+    desk: Desk, inbox: Sandbox
+) -> None:
+    assert desk.run("run").code == 0
+    with duckdb.connect(str(desk.folder / "inbox.duckdb")) as connection:
+        for change in ("ADD COLUMN of_mine INTEGER DEFAULT 1", "ALTER of_mine DROP DEFAULT",
+                       "ALTER of_mine SET NOT NULL"):  # fmt: skip
+            connection.execute(f"ALTER TABLE postpress.chats {change}")
+    chat_id = inbox.world.new_chat(name="Zoë Ångström")
+    for ended in (desk.run("run"), desk.run("run")):
+        assert ended.code == 1, ended.text
+        assert "The destination didn't take what was read" in ended.err
+        assert "NOT NULL constraint failed" in " ".join(ended.err.split())
+        assert "Zoë" not in ended.text
+        assert_plain(ended.text)
+    inbox.world.delete_chat(chat_id)
+    free = " ".join(ended.err[ended.err.rindex("dlt --yes") :].split())
+    command = f"{POSTPRESS.with_name('dlt')}{free.removeprefix('dlt')}"
+    subprocess.run(["sh", "-c", command], cwd=desk.folder, env=desk.environment, check=True)
+    with duckdb.connect(str(desk.folder / "inbox.duckdb")) as connection:
+        connection.execute("ALTER TABLE postpress.chats DROP of_mine")
+    assert desk.run("run").code == 0
+    assert landed(desk) == listed(inbox)
 
 
 def test_only_unread_chats_since_a_day(desk: Desk, inbox: Sandbox) -> None:

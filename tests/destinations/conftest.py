@@ -109,8 +109,7 @@ class Inbox:
             full_walk_every=full_walk_every,
             **arguments,
         )
-        target = self.place.target
-        source.chats.apply_hints(table_format=target.table_format, columns=target.columns)  # type: ignore[arg-type]
+        source.chats.apply_hints(table_format=self.place.target.table_format)  # type: ignore[arg-type]
         pipeline = self.pipeline()
         pipeline.run(source)
         return pipeline
@@ -132,7 +131,6 @@ def make_inbox(
         folder.mkdir()
         url = request.getfixturevalue("s3_url") if target.s3 else None
         place = Place(target, folder, url)
-        target.prepare(place)
         return Inbox(sandbox, place, tmp_path)
 
     return make

@@ -70,8 +70,6 @@ class Target:
         deletes: Whether chats that are gone at the source go here.
         s3: Whether it lies on an S3 server.
         nul: What becomes of the character NUL in a text.
-        columns: Hints that the documents tell a user to give.
-        prepare: Called before the first load.
     """
 
     name: str
@@ -83,8 +81,6 @@ class Target:
     deletes: bool = True
     s3: bool = False
     nul: str = "\0"
-    columns: dict[str, Any] | None = None
-    prepare: Callable[[Place], None] = lambda place: None
 
     @property
     def param(self) -> Any:
@@ -267,19 +263,7 @@ def _read_sqlite(place: Place, table: str) -> list[Row]:
 
 
 def _mariadb(place: Place) -> Any:
-    return dlt.destinations.sqlalchemy(mariadb(), create_primary_keys=True)
-
-
-def _prepare_mariadb(place: Place) -> None:
-    import sqlalchemy
-
-    engine = sqlalchemy.create_engine(mariadb())
-    with engine.begin() as connection:
-        for name in (place.dataset, f"{place.dataset}_staging"):
-            connection.exec_driver_sql(
-                f"CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin"
-            )
-    engine.dispose()
+    return dlt.destinations.sqlalchemy(mariadb())
 
 
 def _read_mariadb(place: Place, table: str) -> list[Row]:
@@ -318,13 +302,7 @@ TARGETS = (
         nul="\ufffd",
     ),
     Target("sqlite", _sqlite, _read_sqlite),
-    Target(
-        "mariadb",
-        _mariadb,
-        _read_mariadb,
-        columns={"id": {"precision": 255}},
-        prepare=_prepare_mariadb,
-    ),
+    Target("mariadb", _mariadb, _read_mariadb),
 )
 ON_DISK = [target for target in TARGETS if not target.s3]
 """For what doesn't depend on where files lie."""

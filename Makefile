@@ -24,9 +24,8 @@ export RUNTIME__DLTHUB_TELEMETRY := false
 # Where the servers of `make servers-start` are, for the tests.
 -include .servers.env
 
-.PHONY: help demo setup test test-slow lint format types bench days proof notebooks \
-	wheel dist audit lock \
-	servers-start servers-stop test-lowest test-newest test-airflow test-airflow-heavy clean
+.PHONY: help demo setup test test-slow lint format types bench days proof notebooks wheel dist \
+	audit lock servers-start servers-stop test-lowest test-newest test-airflow test-airflow-heavy clean
 
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22

@@ -39,5 +39,7 @@ class Place:
     def ask(self, query: str) -> list[Row]:
         """The rows of a query."""
         self._connection.execute("USE postpress")
-        rows: list[Row] = self._connection.execute(query).to_arrow_table().to_pylist()
+        answer = self._connection.execute(query)
+        read = getattr(answer, "to_arrow_table", None) or answer.fetch_arrow_table  # before 1.5
+        rows: list[Row] = read().to_pylist()
         return rows

@@ -31,7 +31,8 @@ from tests.proof.tasks import Outcome, chunks
 
 WHOLE_SECONDS: Final = 540
 """What `make proof` may take, of the ten minutes."""
-NEW_WORLDS: Final = 0.3
+NEW_WORLDS: Final = 0.1
+NEW_WORLDS_IN_PART: Final = 0.3
 """The share of the time that is for new worlds at least."""
 SAME: Final = range(1, 9)
 _LONG: Final = 60
@@ -62,7 +63,7 @@ class Proof:
         context = get_context("spawn")  # a fork would share DuckDB's and Arrow's threads
         with (
             memory_folder() as folder,
-            ProcessPoolExecutor(self._cores, context, initializer=tasks.begin) as pool,
+            ProcessPoolExecutor(self._cores, context, tasks.begin, (folder,)) as pool,
         ):
             names, seeds = list(KINDS), list(SAME)
             if self._partly:
@@ -72,8 +73,8 @@ class Proof:
             self._do(pool, iter(first), self._seconds)
             rest = [*self._corpus(), *self._crashes(), *self._mutants()]
             self._random.shuffle(rest)
-            share = 1 - NEW_WORLDS if self._partly else 1
-            self._do(pool, iter(rest), self._seconds * share)
+            share = NEW_WORLDS_IN_PART if self._partly else NEW_WORLDS
+            self._do(pool, iter(rest), self._seconds * (1 - share))
             self._do(pool, self._new_worlds(), self._seconds)
         self.report.seconds = time.monotonic() - self._began
         return self.report
@@ -137,12 +138,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--digests", type=int, nargs="+")
     given = parser.parse_args(arguments)
     if given.digests or given.replay:
-        tasks.begin()
-        if given.digests:
-            print(*map(tell_whole, given.digests), sep="\n")
-            return 0
         with memory_folder() as folder:
-            replay(given.replay, folder, print)
+            tasks.begin(folder)
+            if given.replay:
+                replay(given.replay, folder, print)
+            for seed in given.digests or ():
+                print(tell_whole(seed))
         return 0
     partly = given.seconds is not None
     report = Proof(given.seconds or WHOLE_SECONDS, given.seed, partly=partly).run()

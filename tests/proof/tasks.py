@@ -12,16 +12,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any, Final
 
 import dlt
 import pytest
 
-from postpress_source import PostpressError
 from tests.proof.breaking import AFTER, WORLDS
 from tests.proof.core import Core
 from tests.proof.crash import KINDS, Scene
@@ -66,22 +64,24 @@ class Outcome:
             return None
 
 
-def begin() -> None:
-    """Make a process ready: quiet, and with the pipeline that progress is reported to."""
+def begin(folder: Path) -> None:
+    """Make a process ready: quiet, and with the pipeline that progress is reported to.
+
+    Args:
+        folder: For that pipeline.
+    """
     os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
     os.environ["RUNTIME__LOG_LEVEL"] = "CRITICAL"
     logging.getLogger("postpress_source").disabled = True
-    _activate()
+    _of_progress.append(dlt.pipeline("proof", pipelines_dir=str(folder / f"{os.getpid()}")))
     gc.freeze()
 
 
-@cache
-def _of_proof() -> dlt.Pipeline:
-    return dlt.pipeline("proof", pipelines_dir=mkdtemp(prefix="proof-"))
+_of_progress: Final[list[dlt.Pipeline]] = []
 
 
 def _activate() -> None:
-    _of_proof().activate()
+    _of_progress[-1].activate()
 
 
 def stories(files: Sequence[str], marked: str = "not slow") -> Outcome:
@@ -200,7 +200,7 @@ def mutants(numbers: Sequence[int]) -> Outcome:
             with pytest.MonkeyPatch.context() as patch:
                 mutant.break_it(patch)
                 mutant.found_by()
-        except (AssertionError, PostpressError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is found
             notes = [n for n in getattr(error, "__notes__", ()) if n.startswith(AFTER)]
             after = notes[0] if notes else "by its story"
         else:

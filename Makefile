@@ -65,7 +65,7 @@ proof: setup ## Try to make it lose, double or invent a chat; SECONDS=60 for a p
 		$(if $(SEED),--seed $(SEED)) $(if $(REPLAY),--replay '$(REPLAY)')
 
 notebooks: setup ## Run the notebooks and refresh their outputs
-	$(BIN)/python notebooks/refresh.py
+	$(BIN)/python notebooks/refresh.py $(ARGS)
 
 wheel: setup ## Build the wheel, install it into an empty environment, run it
 	.ci/check-wheel $(BIN)/python

@@ -65,6 +65,12 @@ INBOXES: Final = {
     "busy": Inbox(20_000, 5, 1_500),
     "100 accounts": Inbox(30_000, 100, 1_000),
 }
+SIZES: Final = {
+    f"{chats:,} in {accounts}": Inbox(chats, accounts, chats // 20)
+    for accounts in (1, 10, 100)
+    for chats in (1_000, 10_000, 100_000)
+}
+"""Inboxes, each chat of which gets a message in twenty working days: what a day of them costs."""
 EVERY: Final = {"15 minutes": HOUR / 4, "hour": HOUR, "6 hours": 6 * HOUR}
 DAYS: Final = {"15 minutes": 8, "hour": 30, "6 hours": 30}
 """How many are played; those of 15 minutes are as many runs as those of an hour, nearly."""
@@ -245,9 +251,11 @@ def play(inbox: Inbox, every: timedelta, way: Mapping[str, Any], days: int) -> d
     with source_clock(world):
         recorder.run(Order(account_ids=named, **way))
         recorder.cost.clear()
+        recorder.received = 0
         for _ in range(int(timedelta(days=days) / every)):
             people.let_pass(every)
             recorder.run(Order(account_ids=named, **way))
+    recorder.cost["bytes"] = recorder.received
     unread = sum(row["unread_count"] != 0 for row in recorder.rows.values())
     widths = {
         what: {"changes": len(of), "median": of[len(of) // 2], "p95": of[len(of) * 95 // 100],
@@ -261,7 +269,7 @@ def _one(of: tuple[str, str, str]) -> dict[str, Any]:
     inbox, every, way = of
     with tempfile.TemporaryDirectory() as folder:
         dlt.pipeline("days", pipelines_dir=folder)
-        played = play(INBOXES[inbox], EVERY[every], WAYS[way], DAYS[every])
+        played = play({**INBOXES, **SIZES}[inbox], EVERY[every], WAYS[way], DAYS[every])
     return {"inbox": inbox, "every": every, "way": way, "days": DAYS[every], **played}
 
 
@@ -272,7 +280,7 @@ def _all() -> list[tuple[str, str, str]]:
         for every in EVERY
         for way in WAYS
         if way not in OF_HOUR or (every == "hour" and inbox != "100 accounts")
-    ]
+    ] + [(size, "hour", "before") for size in SIZES]
 
 
 def main() -> None:

@@ -23,6 +23,16 @@ def table(results: list[Result]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
+def costs(results: list[Result]) -> str:
+    """A row an inbox: what a day of hourly runs costs."""
+    head = ["chats, accounts", "requests", "rows read", "rows written", "MB received"]
+    lines = [head, ["---"] + ["---:"] * (len(head) - 1)]
+    for it in results:
+        numbers = [f"{it[name]:,.0f}" for name in ("requests", "rows read", "rows written")]
+        lines.append([it["inbox"], *numbers, f"{it['bytes'] / 1e6:,.1f}"])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
 def _hours(hours: float) -> str:
     return f"{hours:.2f}".rstrip("0").rstrip(".")
 

@@ -1,10 +1,12 @@
 """Run the notebooks and write their outputs back into them; the same inputs give the same files.
 
-python notebooks/refresh.py
+python notebooks/refresh.py [NAME ...]
 """
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import nbformat
@@ -28,12 +30,12 @@ def run(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return notebook
 
 
-def main() -> None:
-    """Refresh every notebook of this folder."""
-    for path in sorted(HERE.glob("*.ipynb")):
+def main(names: Sequence[str]) -> None:
+    """Refresh these notebooks; without names every one of this folder."""
+    for path in [HERE / f"{name}.ipynb" for name in names] or sorted(HERE.glob("*.ipynb")):
         nbformat.write(run(nbformat.read(path, as_version=4)), path)
         print(path.name)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

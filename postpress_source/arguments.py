@@ -6,7 +6,6 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit
 
@@ -96,13 +95,6 @@ class Filters:
             "before": self.before,
             "after": self.after,
         }
-
-
-def scope_key(filters: Filters, base_url: str, api_key: str) -> str:
-    """The name under which a scope is remembered: a workspace, told by a digest, and filters."""
-    told = f"{base_url}\n{api_key}".encode()
-    workspace = blake2b(told, digest_size=4, person=b"workspace").hexdigest()
-    return f"{workspace}?{filters.scope()}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,17 +11,19 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import wraps
 from inspect import GEN_CLOSED, getgeneratorstate
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import dlt
 from dlt.common.configuration import resolve_configuration
 from dlt.common.schema.typing import TTableSchema
 from dlt.extract import DltResource, DltSource
+from dlt.extract.pipe import Pipe
+from dlt.extract.state import get_current_pipe
 from dlt.normalize.configuration import ItemsNormalizerConfiguration
 
 from postpress_source.chats.columns import CHATS
 from postpress_source.errors import PostpressArgumentError
-from postpress_source.landing.destination import capabilities_of_destination
+from postpress_source.landing.destination import capabilities_of_destination, csv_empties_texts
 
 KEY: Final = "id"
 STRATEGIES: Final = ("cdc", "delete-insert", "upsert")
@@ -126,7 +128,7 @@ def _of_resource(source: DltSource, resource: DltResource) -> Iterator[_Refusal]
         )
     if resource.nested_hints:
         yield "nested_hints=...", "Cast and name what is in the array tables in a view."
-    if any(_selects_tables(step) for step in resource._pipe.steps):  # noqa: SLF001 - no public way
+    if any(map(_selects_tables, cast(Pipe, get_current_pipe()).steps)):
         yield "select_tables(...)", "The tables belong together. Leave it out, and don't read them."
     if resolve_configuration(ItemsNormalizerConfiguration(), sections=_NORMALIZER).add_dlt_id:
         yield (
@@ -135,6 +137,11 @@ def _of_resource(source: DltSource, resource: DltResource) -> Iterator[_Refusal]
             "need it, by name: [<pipeline name>.normalize.parquet_normalizer].",
         )
     table = resource.compute_table_schema()
+    if table.get("file_format") == "csv" and csv_empties_texts():
+        yield (
+            'loader_file_format="csv"',
+            "By way of CSV every empty text would become null here. Leave it out.",
+        )
     if table.get("parent"):
         yield "parent_table_name=...", "Leave it out: chats is a table of its own."
     yield from _of_disposition(table)

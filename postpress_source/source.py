@@ -23,11 +23,11 @@ from postpress_source.arguments import (
     check_filters,
     check_flag,
     check_parallel_accounts,
-    scope_key,
 )
 from postpress_source.chats.columns import CHATS
 from postpress_source.hints import check_hints, checked
 from postpress_source.tested import warn_of_untested_dlt
+from postpress_source.walks.watermark import scope_key
 
 DEFAULT_BASE_URL: Final = "https://api.postpress.ai/v1"
 
@@ -160,7 +160,7 @@ def postpress_source(
         if key.startswith("pp_test_"):
             logger.warning("The API key is a test key (pp_test_): this is sandboxed traffic.")
         client = PostpressClient(url, key, _retry_settings(), connections=parallel)
-        scope = scope_key(filters, url, key)
+        scope = scope_key(filters.scope(), url, key)
         sweep_budget = Budget(*budget) if sweeps else None
         sync = Sync(client, filters, scope, lookback, full_walk_every, sweep_budget, parallel, kept)
         yield from sync.run(timestamp)

@@ -37,10 +37,10 @@ from postpress_source.walks.plan import (
     plan_backfill,
     plan_full_walk,
     plan_walk,
-    remember_failure,
 )
 from postpress_source.walks.reader import OnPage, Reader
-from postpress_source.walks.reading import Reading, Rows, memories_after
+from postpress_source.walks.reading import Reading, Rows
+from postpress_source.walks.remember import memories_after, remember_failure
 from postpress_source.walks.spool import Spool
 from postpress_source.walks.sweep import Budget, Sweeps
 from postpress_source.walks.walk import Walk
@@ -139,8 +139,10 @@ class Sync:
         empty = package.emptied or (standing.no_table and standing.no_history)
         table = Table(shape, empty=empty, history=keeps)
         walks = self.plan(read_memories(state, self._scope), window, now, standing, seen_at)
-        walks, sweeps = self.read(spool, walks, table if shape.can_delete or keeps else None)
-        if window.end is not None or shape.disposition == "replace":
+        rows = table if shape.can_delete or keeps else None
+        replaces = shape.disposition == "replace"
+        walks, sweeps = self.read(spool, walks, rows, again=replaces)
+        if window.end is not None or replaces:
             _refuse_holes(walks)
         after = {} if window.end else memories_after(walks, now)
         landing = HandOver(
@@ -170,14 +172,14 @@ class Sync:
         _advance(timestamp, run_watermark(after.values()))
 
     def read(
-        self, spool: Spool, walks: list[Walk], rows: Rows | None
+        self, spool: Spool, walks: list[Walk], rows: Rows | None, *, again: bool = False
     ) -> tuple[list[Walk], list[Walk]]:
         """The walks, run, those beside them, and apart from them the sweeps."""
         on_page, on_walk = _tellers()
         reader = Reader(self._client, spool, on_page)
         budget, stop = self._sweep_budget, self._client.close
         sweeps = Sweeps(reader, spool, budget) if budget else None
-        reading = Reading(reader, spool, rows, self._parallel, stop, on_walk, sweeps)
+        reading = Reading(reader, spool, rows, self._parallel, stop, on_walk, sweeps, again=again)
         return reading.run(walks), sweeps.walks if sweeps else []
 
     def plan(

@@ -1,11 +1,18 @@
-"""Settings that every test shares."""
+"""Settings that every test shares, and the small inbox that most of them load."""
 
 import os
 import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from random import SystemRandom
+from typing import Any
+from uuid import uuid4
 
+import dlt
 import pytest
 from hypothesis import HealthCheck, settings
+
+from postpress_source.sandbox import Sandbox, World, generate_world, serve
 
 # Who starts the tests in the background (nohup, some CIs) has SIGINT ignored, and so would have all
 # that a test starts: unlike a handler, that is inherited.
@@ -33,3 +40,53 @@ def pytest_report_header() -> str:
 def pytest_handlecrashitem(crashitem: str) -> None:
     """End the run when a worker has died; the others may wait for it for ever."""
     pytest.exit(f"A worker died in {crashitem}", returncode=1)
+
+
+@pytest.fixture
+def world() -> World:
+    """120 chats in two accounts."""
+    return generate_world(chats=120, accounts=2, seed=6)
+
+
+@pytest.fixture
+def sandbox(world: World) -> Iterator[Sandbox]:
+    """The world, served."""
+    with serve(world) as server:
+        yield server
+
+
+@pytest.fixture
+def into(tmp_path: Path) -> Iterator[Any]:
+    """What tells `dlt.pipeline` of a place where there is nothing yet.
+
+    A DuckDB file; with POSTPRESS_TEST_HABITS=postgres a dataset of the server's.
+    """
+    if os.environ.get("POSTPRESS_TEST_HABITS") != "postgres":
+        file = str(tmp_path / "inbox.duckdb")
+        yield {"destination": dlt.destinations.duckdb(file), "dataset_name": "postpress"}
+        return
+    destination = dlt.destinations.postgres(os.environ["POSTPRESS_TEST_POSTGRES"])
+    into: Any = {"destination": destination, "dataset_name": f"habits_{uuid4().hex[:8]}"}
+    yield into
+    pipeline: dlt.Pipeline = dlt.pipeline("drop", pipelines_dir=str(tmp_path / "drop"), **into)
+    with pipeline.sql_client() as client:
+        for suffix in ("", "_staging"):
+            client.execute_sql(f"DROP SCHEMA IF EXISTS {into['dataset_name']}{suffix} CASCADE")
+
+
+@pytest.fixture
+def opened(tmp_path: Path, into: Any) -> Callable[..., dlt.Pipeline]:
+    """Opens a pipeline to that place, each time as a new process would."""
+
+    def open_pipeline(**arguments: Any) -> dlt.Pipeline:
+        folder = str(tmp_path / "pipelines")
+        pipeline: dlt.Pipeline = dlt.pipeline("inbox", pipelines_dir=folder, **into | arguments)
+        return pipeline
+
+    return open_pipeline
+
+
+@pytest.fixture
+def pipeline(opened: Callable[..., dlt.Pipeline]) -> dlt.Pipeline:
+    """A pipeline to a place where there is nothing yet."""
+    return opened()

@@ -9,11 +9,12 @@ from typing import Any
 import dlt
 import pytest
 
-from benchmarks.days import EVERY, HOUR, Inbox, play
-from benchmarks.days_report import picture, table
+from benchmarks.days import EVERY, HOUR, SIZES, Inbox, play
+from benchmarks.days_report import costs, picture, table
 
 ROOT = Path(__file__).parent.parent
-RESULTS: list[dict[str, Any]] = json.loads((ROOT / "benchmarks" / "days.json").read_text())
+PLAYED: list[dict[str, Any]] = json.loads((ROOT / "benchmarks" / "days.json").read_text())
+RESULTS = [it for it in PLAYED if it["inbox"] not in SIZES]
 SWEPT = [it for it in RESULTS if it["way"] == "with the sweep"]
 
 
@@ -31,6 +32,10 @@ def test_the_page_and_the_picture_are_of_the_last_days_played() -> None:
     shown = page.split("<!-- days -->\n")[1].split("<!-- end of days -->")[0]
     assert shown.strip() == table(RESULTS).strip()
     assert (ROOT / "docs" / "days.svg").read_text() == picture(RESULTS)
+    shown = page.split("<!-- a day -->\n")[1].split("<!-- end of a day -->")[0]
+    of_sizes = [it for it in PLAYED if it["inbox"] in SIZES]
+    assert [it["inbox"] for it in of_sizes] == [*SIZES]
+    assert shown.strip() == costs(of_sizes).strip()
 
 
 @pytest.mark.parametrize("it", SWEPT, ids=lambda it: f"{it['inbox']}, {it['every']}")

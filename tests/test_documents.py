@@ -113,7 +113,7 @@ def test_the_reader_of_the_demo_has_no_pandas() -> None:
             ],
         )
         for page in PAGES
-        if BLOCKS[page.name]
+        if BLOCKS[page.name] and page.name != "dlt-recipes.md"  # test_recipes.py
     ],
 )
 def test_its_python_runs(page: Path, tmp_path: Path) -> None:

@@ -14,32 +14,13 @@ import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from postpress_source import PostpressArgumentError, by_row, postpress_source
-from postpress_source.sandbox import Sandbox, World, generate_world, serve
+from postpress_source.sandbox import Sandbox, World
 from tests.proof.landed import is_equal, select
 from tests.proof.test_pipeline import cause_of
 
+pytestmark = pytest.mark.slow
+
 FULL = timedelta(0)
-
-
-@pytest.fixture
-def world() -> World:
-    return generate_world(chats=120, accounts=2, seed=6)
-
-
-@pytest.fixture
-def sandbox(world: World) -> Iterator[Sandbox]:
-    with serve(world) as server:
-        yield server
-
-
-@pytest.fixture
-def pipeline(tmp_path: Path) -> dlt.Pipeline:
-    return dlt.pipeline(
-        "steps",
-        destination=dlt.destinations.duckdb(str(tmp_path / "inbox.duckdb")),
-        dataset_name="postpress",
-        pipelines_dir=str(tmp_path / "pipelines"),
-    )
 
 
 def source(sandbox: Sandbox, **arguments: Any) -> Any:
@@ -166,7 +147,7 @@ def test_a_transformer_gets_tables_of_chats_and_alone_it_moves_nothing(
 
     pipeline.run(source(sandbox).chats | sizes)
     assert select(pipeline, "SELECT chats, lists FROM sizes") == [{"chats": 120, "lists": True}]
-    state = pipeline.state["sources"]["steps"]["resources"]["chats"]
+    state = pipeline.state["sources"]["inbox"]["resources"]["chats"]
     assert "scopes" not in state, "no chat has landed"
     with_both = source(sandbox)
     with_both.resources.add(with_both.chats | sizes)

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from dlt.common.pipeline import PipelineContext
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from postpress_source import PostpressArgumentError, postpress_source
-from postpress_source.sandbox import Sandbox, World, generate_world, serve
+from postpress_source.sandbox import Sandbox, World
 from tests.proof.landed import is_equal, landed_chats, select
 from tests.proof.test_pipeline import cause_of
 
@@ -27,27 +26,6 @@ ROOT = Path(__file__).parent.parent
 KEY = "pp_live_of_the_tests"
 CET = timezone(timedelta(hours=1))
 NOON = datetime(2026, 10, 23, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def world() -> World:
-    return generate_world(chats=120, accounts=2, seed=6)
-
-
-@pytest.fixture
-def sandbox(world: World) -> Iterator[Sandbox]:
-    with serve(world) as server:
-        yield server
-
-
-@pytest.fixture
-def pipeline(tmp_path: Path) -> dlt.Pipeline:
-    return dlt.pipeline(
-        "hints",
-        destination=dlt.destinations.duckdb(str(tmp_path / "inbox.duckdb")),
-        dataset_name="postpress",
-        pipelines_dir=str(tmp_path / "pipelines"),
-    )
 
 
 def source(sandbox: Sandbox, **arguments: Any) -> Any:
@@ -78,7 +56,7 @@ def assert_refused(run: Any, named: str, instead: str, sandbox: Sandbox) -> None
 
 # --- the incremental -----------------------------------------------------------------------------
 
-REFUSED_INCREMENTALS = [
+REFUSED_INCREMENTALS: list[tuple[dict[str, Any], str, str]] = [
     ({"lag": 3600}, "lag", "lookback"),
     ({"lag": 3600, "initial_value": "2026-10-01"}, "lag", "lookback"),
     ({"row_order": "desc"}, "row_order", "by itself"),
@@ -406,17 +384,14 @@ def test_the_page_lists_what_is_refused() -> None:
     page = (ROOT / "docs" / "dlt-recipes.md").read_text("utf-8")
     table = page[page.index("| habit | |") :]
     refused = "\n".join(line for line in table.splitlines() if "| refused" in line)
+    columns: list[dict[str, Any]] = [hints.get("columns", {}) for hints, *_ in REFUSED_HINTS]
     names = [
         *(key for arguments, *_ in REFUSED_INCREMENTALS for key in arguments),
         *(key for hints, *_ in REFUSED_HINTS for key in hints if key != "columns"),
-        *(
-            key
-            for hints, *_ in REFUSED_HINTS
-            for column in hints.get("columns", {}).values()
-            for key in column
-        ),
+        *(key for hinted in columns for column in hinted.values() for key in column),
         "select_tables",
         "add_dlt_id",
+        'loader_file_format="csv"',
     ]
     others = {"initial_value", "cursor_path", "write_disposition"}
     assert {name for name in names if name not in refused} <= others
@@ -496,6 +471,22 @@ def test_row_ids_of_dlts_own_are_refused_and_may_be_set_for_other_pipelines(
     monkeypatch.setenv(f"{pipeline.pipeline_name.upper()}__{setting}", "false")
     pipeline.run(source(sandbox))
     assert is_equal(pipeline, world)
+
+
+@pytest.mark.parametrize("said_by", ["a hint", "run"])
+def test_csv_is_refused_where_it_makes_empty_texts_null(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said_by: str
+) -> None:
+    monkeypatch.setenv("RESTORE_FROM_DESTINATION", "false")  # there is no server
+    nowhere = dlt.destinations.postgres("postgresql://nobody@127.0.0.1:1/none")
+    pipeline = dlt.pipeline("csv", destination=nowhere, pipelines_dir=str(tmp_path))
+    as_csv = source(sandbox)
+    arguments: dict[str, Any] = {}
+    if said_by == "run":
+        arguments["loader_file_format"] = "csv"
+    else:
+        as_csv.chats.apply_hints(file_format="csv")
+    assert_refused(lambda: pipeline.run(as_csv, **arguments), "csv", "every empty text", sandbox)
 
 
 @pytest.mark.parametrize("double", [lambda t: pa.concat_tables([t, t]), lambda t: [t, t]])

@@ -16,7 +16,7 @@ import dlt
 import pytest
 
 from postpress_source import postpress_source
-from postpress_source.sandbox import Sandbox, World, WorldOptions, serve
+from postpress_source.sandbox import Sandbox, World, WorldOptions
 from postpress_source.views import create_views
 from tests.cut_off import lost_acknowledgements
 from tests.proof.landed import is_equal, select
@@ -34,12 +34,6 @@ def world() -> World:
         at = world.now - timedelta(minutes=number)
         world.new_chat("a1", id=f"c{number:02}", at=at, name="A", folder=["INBOX"])
     return world
-
-
-@pytest.fixture
-def sandbox(world: World) -> Iterator[Sandbox]:
-    with serve(world) as server:
-        yield server
 
 
 @pytest.fixture

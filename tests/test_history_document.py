@@ -56,16 +56,16 @@ def block(name: str) -> str:
 
 
 @pytest.mark.slow
-def test_the_sql_forgets_a_chat_and_heals_what_was_edited(tmp_path: Path) -> None:
-    pipeline = tell(tmp_path)
-    with pipeline.sql_client() as client:
+def test_the_sql_forgets_a_chat_and_heals_what_was_edited(story: dlt.Pipeline) -> None:
+    with story.sql_client() as client, client.begin_transaction() as transaction:
         query = "SELECT chat_id FROM chats__folder JOIN chats_history AS h ON h.id = chat_id"
         ((chat,), *_) = client.execute_sql(query) or ()
         for statement in block("forget").replace("the chat", chat).split(";\n"):
             client.execute_sql(statement) if statement else None
-        for table in pipeline.default_schema.data_table_names():
+        for table in story.default_schema.data_table_names():
             rows = client.execute_sql(f"SELECT * FROM {table}") or ()  # noqa: S608
             assert chat not in {value for row in rows for value in row}
         client.execute_sql(block("heal"))
         ((left,),) = client.execute_sql("SELECT COUNT(version) FROM chats") or ()
+        transaction.rollback_transaction()
     assert left == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +13,13 @@ from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from postpress_source import PostpressAccountError, postpress_source
-from postpress_source.sandbox import Sandbox, World, generate_world, serve
+from postpress_source.sandbox import Sandbox, World
 from tests.proof.landed import is_equal, select
 from tests.proof.test_pipeline import cause_of
 
+pytestmark = pytest.mark.slow
+
 LOST = "the last load isn't in this destination"
-
-
-@pytest.fixture
-def world() -> World:
-    return generate_world(chats=120, accounts=2, seed=5)
-
-
-@pytest.fixture
-def sandbox(world: World) -> Iterator[Sandbox]:
-    with serve(world) as server:
-        yield server
 
 
 @pytest.fixture

@@ -50,16 +50,6 @@ def _settings(world: World, sales: World, monkeypatch: pytest.MonkeyPatch) -> It
         yield
 
 
-@pytest.fixture
-def pipeline(tmp_path: Path) -> dlt.Pipeline:
-    return dlt.pipeline(
-        "recipes",
-        destination=dlt.destinations.duckdb(str(tmp_path / "inbox.duckdb")),
-        dataset_name="postpress",
-        pipelines_dir=str(tmp_path / "pipelines"),
-    )
-
-
 def listed(world: World, **filters: Any) -> dict[str, Row]:
     return {chat["id"]: as_landed(expected_row(chat)) for chat in world.relist(**filters)}
 

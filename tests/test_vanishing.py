@@ -1,7 +1,6 @@
 """What is gone goes, and what only seems to be gone stays."""
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import dlt
@@ -11,16 +10,6 @@ from postpress_source import postpress_source
 from postpress_source.sandbox import World, WorldOptions, serve
 
 FULL = timedelta(0)
-
-
-@pytest.fixture
-def pipeline(tmp_path: Path) -> dlt.Pipeline:
-    return dlt.pipeline(
-        "vanishing",
-        destination=dlt.destinations.duckdb(str(tmp_path / "inbox.duckdb")),
-        dataset_name="postpress",
-        pipelines_dir=str(tmp_path / "pipelines"),
-    )
 
 
 @pytest.fixture
@@ -44,10 +33,9 @@ def listed(world: World) -> set[str]:
     return {chat["id"] for chat in world.relist()}
 
 
-def load(pipeline: dlt.Pipeline, url: str, **arguments: Any) -> None:
-    pipeline.run(
-        postpress_source(api_key="pp_live_0123456789", base_url=url, limit=10, **arguments)
-    )
+def load(pipeline: dlt.Pipeline, url: str, disposition: Any = None, **arguments: Any) -> None:
+    source = postpress_source(api_key="pp_live_0123456789", base_url=url, limit=10, **arguments)
+    pipeline.run(source, write_disposition=disposition)
 
 
 def test_a_deleted_chat_goes_with_its_array_rows_after_a_full_walk(
@@ -62,19 +50,22 @@ def test_a_deleted_chat_goes_with_its_array_rows_after_a_full_walk(
     assert ids(pipeline) == ids(pipeline, "chats__folder", "chat_id") == listed(world)
 
 
+@pytest.mark.parametrize("disposition", ["merge", "replace"])
+@pytest.mark.parametrize("account_id", [None, "acc_1,acc_2"])
 def test_a_chat_that_jumps_up_while_a_full_walk_goes_down_stays(
-    world: World, pipeline: dlt.Pipeline
+    world: World, pipeline: dlt.Pipeline, disposition: str, account_id: str | None
 ) -> None:
     with serve(world) as server:
-        load(pipeline, server.url)
+        load(pipeline, server.url, disposition, account_id=account_id)
+        first = world.pages_served
 
         def jump(world: World) -> None:
-            if world.pages_served == 8:  # the second full walk has read its first two pages
+            if world.pages_served == first + 3:  # the second full walk has read some pages
                 world.before_page = None
                 world.receive_message("c59", world.now)
 
         world.before_page = jump
-        load(pipeline, server.url, full_walk_every=FULL)
+        load(pipeline, server.url, disposition, account_id=account_id, full_walk_every=FULL)
     assert world.chat("c59")["timestamp"] > world.chat("c1")["timestamp"], "it did jump"
     assert ids(pipeline) == listed(world)
 

@@ -73,7 +73,7 @@ def check(
         screen.exit_code = check(choice, screen)
 
 
-@app.command(epilog=examples("postpress plan", "postpress plan --sandbox --full"))
+@app.command(epilog=examples("postpress plan", "postpress plan --sandbox --per-day 1h"))
 def plan(
     *,
     destination: Destination = "duckdb",
@@ -84,16 +84,22 @@ def plan(
     account_type: AccountType = None,
     unread: Unread = False,
     since: Since = None,
+    per_day: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="And what a day costs, with a run each 1h or so."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what the next run would read, and why; loads nothing."""
     with command(as_json) as screen:
         from postpress_source.cli.plan import plan
+        from postpress_source.cli.times import positive
 
+        run_every = None if per_day is None else positive("--per-day", per_day)
         choice = chosen(
             destination, dataset, sandbox, accounts, account_type, full, unread=unread, since=since
         )
-        screen.exit_code = plan(choice, screen)
+        screen.exit_code = plan(choice, screen, run_every)
 
 
 @app.command(

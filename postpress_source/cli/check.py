@@ -22,6 +22,7 @@ from postpress_source.errors import (
     PostpressAuthError,
     PostpressError,
 )
+from postpress_source.walks.side_by_side import run_side_by_side
 
 OK: Final = "ok"
 NOTE: Final = "note"
@@ -45,8 +46,13 @@ def check(choice: Choice, screen: Screen) -> ExitCode:
     code = ExitCode.OK
     findings: list[Finding] = []
     with closing(Probe(url, key)) as probe:
+
+        def look(of: Filters) -> None:
+            findings.extend(_findings(probe, url, key, of))  # those before an error stay
+
         try:
-            findings.extend(_findings(probe, url, key, filters))  # those before an error stay
+            # in another thread: Ctrl-C doesn't wait for a name server, as nothing else does
+            run_side_by_side(look, [filters], 1, probe.close, lambda: None)
         except PostpressError as error:
             findings.append(_of_error(error))
             failure = failure_of(error)

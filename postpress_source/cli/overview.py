@@ -59,8 +59,6 @@ def overview_of(
     sla: Sla,
     names: Mapping[str, str],
     now: datetime,
-    *,
-    stopped: bool = False,
 ) -> Overview:
     """The same of a pipeline that is open and has loaded.
 
@@ -69,11 +67,8 @@ def overview_of(
         sla: How long a chat may wait.
         names: Account id -> what people call it.
         now: When it is looked at.
-        stopped: The inbox's clock stands still at `now`; the walks are taken to have been then.
     """
     walks = read_walks(pipeline)
-    if stopped:
-        walks = [walk | {"started_at": now, "finished_at": now} for walk in walks]
     latest = last_walks(walks)
     skipped = [walk for walk in latest if not walk["complete"]]
     inbox = read_inbox(pipeline, walks, sla, names)

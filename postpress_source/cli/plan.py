@@ -8,22 +8,24 @@ from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import Any, Final
 
-from postpress_source.arguments import Filters, check_duration, scope_key
+from postpress_source.arguments import Filters, check_duration
 from postpress_source.cli import warehouse
 from postpress_source.cli.choice import Choice
 from postpress_source.cli.failures import ExitCode
+from postpress_source.cli.per_day import in_words as in_words_of_day
+from postpress_source.cli.per_day import per_day
 from postpress_source.cli.screen import Screen, instant, span
 from postpress_source.cli.sweep import expected_sweep, in_words
 from postpress_source.cli.walks import ALL_VISIBLE, SWEEP, Walk, read_walks, seconds_of
 from postpress_source.source import PostpressArguments
 from postpress_source.walks.plan import plan_walk
-from postpress_source.walks.watermark import Memory, read_memories, upgrade
+from postpress_source.walks.watermark import Memory, read_memories, scope_key, upgrade
 
 _RECENT: Final = 5
 
 
-def plan(choice: Choice, screen: Screen) -> ExitCode:
-    """Show the walks of the next run; makes no request and loads nothing."""
+def plan(choice: Choice, screen: Screen, run_every: timedelta | None = None) -> ExitCode:
+    """Show the walks of the next run, and what a day of such runs costs; makes no request."""
     pipeline = warehouse.open_pipeline(choice)
     known = warehouse.restore(pipeline)
     arguments = warehouse.settings(choice, key_needed=False)
@@ -43,7 +45,7 @@ def plan(choice: Choice, screen: Screen) -> ExitCode:
             unit, on, limit = walk["account_id"] or "", arguments.sweep, filters.limit
             walk["sweep"] = expected_sweep(pipeline, unit, sweeps, on=on, limit=limit)
     pending = bool(pipeline.has_pending_data)
-    document = {
+    document: dict[str, Any] = {
         "ok": True,
         "exit_code": int(ExitCode.OK),
         "pipeline": pipeline.pipeline_name,
@@ -54,8 +56,14 @@ def plan(choice: Choice, screen: Screen) -> ExitCode:
         "pending_load": pending,
         "walks": walks,
     }
+    if run_every is not None:
+        units = filters.account_ids or ("",)
+        document["per_day"] = per_day(pipeline, units, past, run_every, every)
     screen.document(document)
     _show(document, filters, screen)
+    if run_every is not None:
+        screen.say("")
+        screen.pairs([("a day", in_words_of_day(document["per_day"]))])
     return ExitCode.OK
 
 
@@ -65,7 +73,7 @@ def _memories(
     """What is remembered of the workspace; without a key, of the only one there is."""
     state = deepcopy(dict(remembered))
     if arguments.api_key:
-        scope = scope_key(filters, arguments.base_url.rstrip("/"), arguments.api_key)
+        scope = scope_key(filters.scope(), arguments.base_url.rstrip("/"), arguments.api_key)
     else:
         alike = [name for name in state.get("scopes", {}) if name.endswith("?" + filters.scope())]
         scope = alike[0] if len(alike) == 1 else ""

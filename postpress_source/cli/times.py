@@ -19,6 +19,14 @@ def duration(option: str, text: str) -> timedelta:
     return found
 
 
+def positive(option: str, text: str) -> timedelta:
+    """A duration that isn't zero."""
+    found = _duration(text.strip())
+    if not found:
+        raise _wrong("WrongDuration", option, text, "a duration above zero", "30m, 6h, or PT6H")
+    return found
+
+
 def since(option: str, text: str, now: datetime) -> datetime:
     """The moment, UTC, that a date, an instant, or a duration before now stands for."""
     ago = _duration(text.strip())

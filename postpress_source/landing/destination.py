@@ -20,6 +20,12 @@ def refuses_nul() -> bool:
     return capabilities is not None and capabilities.sqlglot_dialect in _REFUSES_NUL
 
 
+def csv_empties_texts() -> bool:
+    """Whether empty texts of CSV files become null there (dlt 1.31, PostgresCsvCopyJob)."""
+    capabilities = capabilities_of_destination()
+    return capabilities is not None and capabilities.sqlglot_dialect == "postgres"
+
+
 def merge_strategies(resource: DltResource) -> list[str] | None:
     """What the destination's merge offers for the resource's table; None without a destination."""
     capabilities = capabilities_of_destination()

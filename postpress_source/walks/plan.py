@@ -13,14 +13,13 @@ A null timestamp proves nothing and ends nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from operator import ge, gt
 from typing import Final
 
-from postpress_source.walks.gone import Missing
 from postpress_source.walks.watermark import Memory
 
 ORDER_PROOF: Final = 16
@@ -198,47 +197,6 @@ def may_stop(plan: Plan, progress: Progress, timestamps: Sequence[datetime | Non
     return max(known) < plan.stop and (plan.down_to is None or known[-1] < plan.down_to)
 
 
-def remember(
-    memory: Memory | None,
-    plan: Plan,
-    progress: Progress,
-    now: datetime,
-    *,
-    to_the_end: bool,
-    seen: Iterable[str] = (),
-    missing: Mapping[str, Missing],
-) -> Memory:
-    """What a *complete* walk leaves behind.
-
-    Args:
-        memory: What was remembered before.
-        plan: The walk's plan.
-        progress: All it saw.
-        now: The walk's start, UTC; the watermark is never later.
-        to_the_end: Whether the walk read the whole list.
-        seen: Of "all visible" only: the accounts seen on the way.
-        missing: What a full walk found missing and kept, by account.
-    """
-    before = memory or Memory()
-    newest = progress.newest
-    full = kind_of(plan, progress) is Kind.FULL
-    return Memory(
-        watermark=_whole_ms(min(newest, now)) if newest else None,
-        full_walk_at=now if full else before.full_walk_at,
-        newest_first=progress.order_proved if to_the_end else before.newest_first,
-        since=plan.since,
-        accounts=frozenset(seen) if to_the_end else before.accounts,
-        owed=frozenset() if to_the_end else before.owed,
-        missing=missing if full else before.missing,
-        swept={} if full else before.swept,
-    )
-
-
-def remember_failure(memory: Memory | None) -> Memory:
-    """What a walk that isn't complete leaves behind: the watermark stays, a full walk is owed."""
-    return replace(memory or Memory(), full_walk_at=None)
-
-
 def kind_of(plan: Plan, progress: Progress) -> Kind:
     """What a complete walk turned out to be: a head walk whose order broke was a full one."""
     if plan.kind is Kind.HEAD and not progress.newest_first:
@@ -250,10 +208,6 @@ def reason_of(plan: Plan, progress: Progress) -> str:
     """The plan's reason, or that the order broke."""
     broke = kind_of(plan, progress) is not plan.kind
     return "the list is not newest first: read to the end" if broke else plan.reason
-
-
-def _whole_ms(instant: datetime) -> datetime:
-    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
 
 
 def accounts_to_walk(

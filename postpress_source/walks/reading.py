@@ -16,26 +16,25 @@ import pyarrow.compute as pc
 
 from postpress_source.arguments import Filters
 from postpress_source.errors import PostpressError
-from postpress_source.walks.gone import Evidence, Missing, SecondLook, judge
+from postpress_source.walks.gone import Evidence, SecondLook, judge
 from postpress_source.walks.plan import (
     Kind,
     Plan,
     accounts_to_walk,
-    remember,
-    remember_failure,
 )
 from postpress_source.walks.reader import MOST_LEFT_OUT, Reader
 from postpress_source.walks.side_by_side import run_side_by_side
 from postpress_source.walks.spool import Spool
 from postpress_source.walks.sweep import SEEM_READ, Sweeps, Unread
 from postpress_source.walks.walk import Walk
-from postpress_source.walks.watermark import ALL_VISIBLE, Memory
+from postpress_source.walks.watermark import Memory
 
 logger = logging.getLogger("postpress_source")
 
 _MOST_HEADS: Final = 100
 """Head walks of one run that are compared with the table: one query takes no more."""
 _SECOND_LOOK: Final = Plan(Kind.FULL, "chats seem to be gone")
+_AGAIN: Final = Plan(Kind.HEAD, "what was active while the list was read")
 
 
 class Rows(Protocol):
@@ -67,6 +66,8 @@ class Reading:
         stop: Ends the walks in other threads.
         on_walk: Told of each of several walks that has ended, with their number.
         sweeps: What makes head walks read on for chats that were read; None: nothing does.
+        again: Whether the top of each list is read again at last: where rows are replaced, a chat
+            that jumped over the reader has none that stays.
     """
 
     def __init__(
@@ -78,6 +79,8 @@ class Reading:
         stop: Callable[[], None],
         on_walk: Callable[[int], None] = lambda walks: None,
         sweeps: Sweeps | None = None,
+        *,
+        again: bool = False,
     ) -> None:
         self._reader = reader
         self._spool = spool
@@ -86,6 +89,7 @@ class Reading:
         self._stop = stop
         self._on_walk = on_walk
         self._sweeps = sweeps
+        self._again = again
 
     def run(self, walks: Sequence[Walk]) -> list[Walk]:
         """The walks, run, and those beside them that a walk of all visible accounts calls for.
@@ -99,6 +103,8 @@ class Reading:
         beside = [walk for first in walks[:1] for walk in _walks_beside(first)]
         self._run_all(beside)
         walks = [*walks, *beside]
+        if self._again:
+            self._read_again(walks)
         errors = [walk.error for walk in walks if walk.error]
         if len(errors) == len(walks):
             raise _all_failed(errors)
@@ -116,6 +122,21 @@ class Reading:
                 self._on_walk(len(walks))
 
         run_side_by_side(self._reader.run, walks, self._parallel, self._stop, on_end)
+
+    def _read_again(self, walks: Sequence[Walk]) -> None:
+        """Read what was active since each walk's first page; what ails that ails the walk."""
+        looks = [
+            (walk, replace(_AGAIN, watermark=walk.top, stop=walk.top))
+            for walk in walks
+            if walk.error is None and walk.top and walk.pages > 1
+        ]
+        runs = [Walk(of.account_id, of.filters, plan, None, of.started_at) for of, plan in looks]
+        self._run_all(runs)
+        for (walk, _), look in zip(looks, runs, strict=True):
+            walk.traffic.add(look.traffic)
+            walk.finished_at, walk.error = look.finished_at, look.error
+            walk.unasked += look.unasked
+            walk.repeats += look.repeats
 
     # --- what is gone ----------------------------------------------------------------------------
 
@@ -245,50 +266,6 @@ def _walks_beside(walk: Walk) -> list[Walk]:
         )
         for account, reason in reasons.items()
     ]
-
-
-def memories_after(walks: Sequence[Walk], now: datetime) -> dict[str, Memory]:
-    """What each unit remembers after the run; accounts beside "all visible" belong to it."""
-    first, *beside = walks
-    if first.account_id is not None:
-        return {walk.account_id or ALL_VISIBLE: _memory_after(walk, now) for walk in walks}
-    memory = _memory_after(first, now)
-    failed = {walk.account_id for walk in beside if walk.account_id and not walk.complete}
-    failed |= first.sick
-    read = {walk.account_id for walk in beside if walk.account_id} - failed
-    missing = {account: n for account, n in memory.missing.items() if account not in read}
-    walked = {walk.account_id for walk in beside}
-    swept = dict(memory.swept) | {a: now for a in first.owing if a in walked}
-    for walk in beside:
-        missing |= _kept(walk)
-    return {
-        ALL_VISIBLE: replace(
-            memory,
-            accounts=(memory.accounts | read) - failed,
-            owed=(memory.owed - read) | failed,
-            missing=missing,
-            swept=swept,
-        )
-    }
-
-
-def _memory_after(walk: Walk, now: datetime) -> Memory:
-    if not walk.complete:
-        return remember_failure(walk.memory)
-    return remember(
-        walk.memory,
-        walk.plan,
-        walk.progress,
-        now,
-        to_the_end=walk.to_the_end,
-        seen=walk.accounts if walk.account_id is None else (),
-        missing=_kept(walk),
-    )
-
-
-def _kept(walk: Walk) -> Mapping[str, Missing]:
-    kept = {account: verdict.kept for account, verdict in walk.verdicts.items() if verdict.kept}
-    return {account: Missing.of(chat_ids) for account, chat_ids in kept.items()}
 
 
 def _all_failed(errors: Sequence[PostpressError]) -> PostpressError:

@@ -15,6 +15,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 from typing import Any, Final
 
 from postpress_source.errors import PostpressArgumentError
@@ -98,6 +99,13 @@ def _to_ms(instant: datetime | None) -> int | None:
 
 def _from_ms(ms: int | None) -> datetime | None:
     return None if ms is None else _EPOCH + ms * _MS
+
+
+def scope_key(filters: str, base_url: str, api_key: str) -> str:
+    """The name under which a scope is remembered: a workspace, told by a digest, and filters."""
+    told = f"{base_url}\n{api_key}".encode()
+    workspace = blake2b(told, digest_size=4, person=b"workspace").hexdigest()
+    return f"{workspace}?{filters}"
 
 
 def upgrade(state: dict[str, Any], filters: str, scope: str) -> None:

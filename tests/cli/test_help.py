@@ -17,16 +17,16 @@ def examples(desk: Desk, command: str) -> list[list[str]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "sandbox"])
-def test_they_run(desk: Desk, inbox: Sandbox, command: str) -> None:
+def test_they_run(desk: Desk, inbox: Sandbox) -> None:
     for before in ("run", "run --sandbox"):
         assert desk.run(*before.split()).code == 0
-    shown = examples(desk, command)
-    assert len(shown) == 2
-    for arguments in shown:
-        assert arguments[0] == command
-        ended = desk.run(*arguments)
-        assert ended.code == 0, ended.text
+    for command in COMMANDS:
+        shown = examples(desk, command)
+        assert len(shown) == 2
+        for arguments in shown if command != "sandbox" else []:
+            assert arguments[0] == command
+            ended = desk.run(*arguments)
+            assert ended.code == 0, ended.text
 
 
 @pytest.mark.slow

@@ -27,6 +27,7 @@ from postpress_source.cli.sla import Sla
 from postpress_source.sandbox import Sandbox, World, WorldOptions, generate_world, serve
 from tests.cli.conftest import Desk, assert_plain
 
+DAYS: Final = run_path(str(Path(__file__).parents[2] / "notebooks" / "sandbox_days.py"))
 CHROMIUM: Final = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 HOSTILE: Final = [
     "<script>document.title='owned'</script>",
@@ -52,9 +53,9 @@ def load(tmp_path: Path) -> Callable[[World], Overview]:
             dataset_name="inbox",
             pipelines_dir=str(tmp_path / "pipelines"),
         )
-        with serve(world) as sandbox:
+        with serve(world) as sandbox, DAYS["source_clock"](world):
             pipeline.run(postpress_source(sandbox.key, sandbox.url))
-        return overview_of(pipeline, Sla(), names or {}, NOW, stopped=True)
+        return overview_of(pipeline, Sla(), names or {}, NOW)
 
     return load
 
@@ -159,7 +160,6 @@ def test_the_past_is_told_where_it_is_known(hostile: Overview) -> None:
 @pytest.mark.slow
 def test_the_past_is_that_of_the_history(tmp_path: Path) -> None:
     """Four days of an inbox, a chat that went on the third, and what waited each morning."""
-    days = run_path(str(Path(__file__).parents[2] / "notebooks" / "sandbox_days.py"))
     world = generate_world(60, 2, now=NOW - timedelta(minutes=30))
     lost = world.chat_ids[-1]
     pipeline = dlt.pipeline(
@@ -172,7 +172,7 @@ def test_the_past_is_that_of_the_history(tmp_path: Path) -> None:
     for chat in world.chat_ids:
         world.edit(chat, unread_count=0, **quiet)
     expected = []
-    with serve(world) as sandbox, days["source_clock"](world):
+    with serve(world) as sandbox, DAYS["source_clock"](world):
         for day in range(4):
             if day == 2:
                 world.delete_chat(lost)

@@ -7,15 +7,15 @@ from pathlib import Path
 from runpy import run_path
 from typing import Any
 
-import dlt
 import pytest
 
-from postpress_source import postpress_source
 from postpress_source.cli.volume import LEAST_WALKS, out_of_line
-from postpress_source.cli.walks import read_walks
-from postpress_source.sandbox import generate_world, serve
+from postpress_source.sandbox import generate_world
+from postpress_source.walks.walk import Walk
+from tests.proof.listing import Order
+from tests.proof.warehouse import Warehouse
 
-DAYS_OF_THE_SANDBOX = run_path(str(Path(__file__).parents[2] / "notebooks" / "sandbox_days.py"))
+pass_time = run_path(str(Path(__file__).parents[2] / "notebooks" / "sandbox_days.py"))["pass_time"]
 
 NOW = datetime(2026, 5, 18, tzinfo=UTC)
 DAYS = 30
@@ -72,22 +72,21 @@ def aged(walks: list[dict[str, Any]], days: int) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def month(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """The ledger of a month, four runs a day, busy by day and quiet at weekends; newest first."""
-    folder = tmp_path_factory.mktemp("month")
-    pipeline = dlt.pipeline(
-        "month",
-        destination=dlt.destinations.duckdb(str(folder / "month.duckdb")),
-        dataset_name="inbox",
-        pipelines_dir=str(folder),
-    )
+def month() -> list[dict[str, Any]]:
+    """The walks of a month, four a day, busy by day and quiet at weekends; newest first."""
     world = generate_world(1500, 4, now=NOW - timedelta(days=DAYS))
-    pass_time, source_clock = (DAYS_OF_THE_SANDBOX[n] for n in ("pass_time", "source_clock"))
-    with serve(world) as sandbox, source_clock(world):
-        for _ in range(DAYS * 4):
-            pass_time(world, 1)
-            pipeline.run(postpress_source(sandbox.key, sandbox.url, limit=50))
-    return read_walks(pipeline)
+    warehouse = Warehouse(world, limit=50)
+    walks: list[dict[str, Any]] = []
+    for _ in range(DAYS * 4):
+        pass_time(world, 1)
+        walks += [as_row(walk, world.now) for walk in warehouse.run(Order())]
+    return walks[::-1]
+
+
+def as_row(walk: Walk, now: datetime) -> dict[str, Any]:
+    """What the ledger says of it, as far as the rule looks at it."""
+    (row,) = ledger(walk.kind, walk.chats)
+    return row | {"complete": walk.complete, "started_at": now}
 
 
 @pytest.mark.slow

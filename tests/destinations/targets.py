@@ -326,4 +326,6 @@ TARGETS = (
         prepare=_prepare_mariadb,
     ),
 )
+ON_DISK = [target for target in TARGETS if not target.s3]
+"""For what doesn't depend on where files lie."""
 BY_NAME = {target.name: target for target in TARGETS}

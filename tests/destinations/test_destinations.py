@@ -13,7 +13,7 @@ from postpress_source.sandbox import ABSENT, World, generate_world
 from tests.cut_off import lost_acknowledgements
 from tests.destinations.conftest import HOLD, Inbox
 from tests.destinations.landed import inbox, landed, ledger, utc
-from tests.destinations.targets import BY_NAME, TARGETS, Target
+from tests.destinations.targets import BY_NAME, ON_DISK, TARGETS, Target
 
 NOW = datetime(2026, 5, 17, 9, 42, 11, 123000, tzinfo=UTC)
 TEXTS = (
@@ -34,7 +34,7 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(params=[target.param for target in TARGETS])
+@pytest.fixture(params=[target.param for target in ON_DISK])
 def target(request: pytest.FixtureRequest) -> Target:
     return request.param  # type: ignore[no-any-return]
 
@@ -68,6 +68,7 @@ def current(to: Inbox) -> dict[str, dict[str, object]]:
     return landed(to.place, {row["id"]: row for row in rows}.values())
 
 
+@pytest.mark.parametrize("target", [target.param for target in TARGETS])
 def test_the_inbox_lands_whole_and_a_new_machine_goes_on(to: Inbox) -> None:
     world = to.serve(generate_world(600, 1, now=NOW))
     for text in TEXTS:

@@ -15,7 +15,7 @@ from postpress_source.sandbox import World, generate_world
 from tests.cut_off import lost_acknowledgements
 from tests.destinations.conftest import HOLD, Inbox
 from tests.destinations.landed import LISTS, elements, inbox, ledger, utc
-from tests.destinations.targets import BY_NAME, TARGETS, Row, Target, duckdb_on
+from tests.destinations.targets import BY_NAME, ON_DISK, Row, Target, duckdb_on
 
 PAGE = (Path(__file__).parents[2] / "docs" / "history.md").read_text()
 SQL = {
@@ -26,12 +26,13 @@ OWN = ("extra", "version", "seen_from", "seen_until", "gone", "_dlt_load_id", "_
 
 pytestmark = [
     pytest.mark.server,
+    pytest.mark.slow,
     # dlt 1.31, the merge of its sqlalchemy destination
     pytest.mark.filterwarnings("ignore:Coercing Subquery object"),
 ]
 
 
-@pytest.fixture(params=[target.param for target in TARGETS])
+@pytest.fixture(params=[target.param for target in ON_DISK])
 def target(request: pytest.FixtureRequest) -> Target:
     return request.param  # type: ignore[no-any-return]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 import zlib
 from collections.abc import Iterator
 
@@ -49,6 +50,10 @@ LASTING: dict[str, tuple[bytes, str, str]] = {
     "redirect without a place": (http(b"", "302 No", "x: y"), "redirected to another", "base"),
     "101": (b"HTTP/1.1 101 Switching Protocols\r\nupgrade: h2c\r\n\r\n", "HTTP 101", "base_url"),
 }
+
+
+if sys.version_info >= (3, 14):  # Python unpacks zstd itself, and what is broken may pass
+    del LASTING["zstd"], LASTING["gzip in zstd"]
 
 
 @pytest.mark.parametrize(("answer", "happened", "mend"), LASTING.values(), ids=LASTING)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -116,7 +117,32 @@ def never_accepting(authority: Authority) -> Iterator[Stuck]:
         yield at(f"http://127.0.0.1:{address[1]}/v1"), lambda: int(time.monotonic() - began) - 10
 
 
+RESOLVER = """
+import os, signal, socket, time
+
+def getaddrinfo(*of, **how):  # in C it hears no signal before it returns
+    with open(os.environ["ASKED"], "a") as asked:
+        asked.write("once more\\n")
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    time.sleep(120)
+
+socket.getaddrinfo = getaddrinfo
+"""
+
+
+@contextmanager
+def never_resolved(authority: Authority) -> Iterator[Stuck]:
+    """A name server that never answers."""
+    with TemporaryDirectory() as folder:
+        Path(folder, "sitecustomize.py").write_text(RESOLVER)
+        asked = Path(folder, "asked")
+        environment = {"PYTHONPATH": folder, "ASKED": str(asked)}
+        lines = lambda: len(asked.read_text().splitlines()) if asked.exists() else 0  # noqa: E731
+        yield at("https://api.postpress.test/v1") | environment, lines
+
+
 STUCK = [
+    never_resolved,
     silent,
     trickling,
     silent_over_tls,
@@ -127,8 +153,16 @@ STUCK = [
 ]
 
 
-@pytest.mark.parametrize("stuck", STUCK, ids=lambda stuck: stuck.__name__)
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    ("command", "stuck"),
+    [
+        ("script", silent),
+        ("check", silent),
+        ("check", never_resolved),
+        *(("run", stuck) for stuck in STUCK),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value.__name__,
+)
 def test_ctrl_c_ends_it_at_once(
     command: str,
     stuck: Callable[[Authority], AbstractContextManager[Stuck]],

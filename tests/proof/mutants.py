@@ -147,7 +147,7 @@ MUTANTS: Final = (
         test_sweep.test_what_is_read_far_down_calls_for_a_full_walk_of_its_account_when_one_may_be,
     ),
     Mutant(
-        "walks.reading:memories_after",
+        "walks.remember:memories_after",
         "{a: now for a in first.owing if a in walked}",
         "{}",
         test_sweep.test_what_is_read_far_down_calls_for_a_full_walk_of_its_account_when_one_may_be,
@@ -177,13 +177,13 @@ MUTANTS: Final = (
         "except ZeroDivisionError:\n            pass",
     ),
     Mutant(
-        "walks.plan:remember_failure",
+        "walks.remember:remember_failure",
         "full_walk_at=None",
         "",
         test_kept.test_an_account_that_was_sick_is_read_in_full_when_it_is_well,
     ),
     # --- I6: live ----------------------------------------------------------------------------
-    Mutant("walks.plan:remember", "min(newest, now)", "newest", promise("dated 2099")),
+    Mutant("walks.remember:remember", "min(newest, now)", "newest", promise("dated 2099")),
     Mutant(
         "walks.plan:plan_walk",
         "_before(memory.watermark, lookback)",

@@ -18,6 +18,9 @@ HOUR = timedelta(hours=1)
 FULL = timedelta(0)
 
 
+pytestmark = pytest.mark.slow
+
+
 def inbox(chats: int = 40, accounts: int = 2) -> World:
     """Accounts a1, a2, ... whose chats c00, c01, ... take turns, newest first, 2 hours apart."""
     world = World()

@@ -27,7 +27,7 @@ from postpress_source.landing.repair import Standing
 from postpress_source.sandbox import ApiError, World
 from postpress_source.sandbox.query import read_query
 from postpress_source.sync import Sync, _refuse_holes
-from postpress_source.walks.reading import memories_after
+from postpress_source.walks.remember import memories_after
 from postpress_source.walks.spool import KEYS, Spool
 from postpress_source.walks.sweep import Budget, Unread
 from postpress_source.walks.walk import Walk
@@ -58,7 +58,7 @@ class WorldClient(PostpressClient):
         self._world = world
         self._trouble = trouble
         self._refused = ""  # the cursor, which isn't taken without the filters either
-        self.requests = 0
+        self.requests = self.received = 0
 
     def _send(self, url: str, place: Place) -> _Answer:
         self.requests += 1
@@ -69,7 +69,9 @@ class WorldClient(PostpressClient):
         self._refused = token if self.requests in self._trouble.refused else ""
         if token and (self._refused or refused_again):
             return _refusal(ApiError("errors/invalid_parameters", "cursor: refused"))
-        return answer_of(self._world, url)
+        answer = answer_of(self._world, url)
+        self.received += len(answer.body) if answer.status == 200 else 0
+        return answer
 
 
 def answer_of(world: World, url: str) -> _Answer:
@@ -97,6 +99,8 @@ class Warehouse:
         self.rows: dict[str, Row] = {}
         self.state: dict[str, Any] = {}
         self.sweeps: list[Walk] = []
+        self.received = 0
+        """Bytes, of all pages of all runs."""
         self._limit = limit
         self._ahead = clock_ahead
 
@@ -124,6 +128,7 @@ class Warehouse:
         if window.end is None:
             write_memories(state, scope, memories_after(walks, now))
         self.state = json.loads(json.dumps(state))
+        self.received += client.received
         return walks
 
     def land(

@@ -4,7 +4,7 @@ import ast
 import re
 from dataclasses import fields
 from graphlib import TopologicalSorter
-from inspect import signature
+from inspect import getdoc, signature
 from pathlib import Path
 from typing import Literal, get_args, get_origin, get_type_hints
 
@@ -48,7 +48,7 @@ def test_the_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_docstring_has_every_switch_in_the_same_order() -> None:
-    told = re.findall(r"^        (\w+): ", WorldOptions.__doc__ or "", re.M)
+    told = re.findall(r"^    (\w+): ", getdoc(WorldOptions) or "", re.M)
     assert told == [field.name for field in fields(WorldOptions)]
 
 

@@ -71,7 +71,7 @@ LIES = {  # each is an error
     "id_is_empty": page(b'{"id":""}'),
     "id_is_missing": page(CHAT + b',{"name":"x"}'),
     # Python 3.13 takes up to 10,000
-    "nested_20000": record(b'"x":' + b"[" * 20_000 + b"]" * 20_000),
+    "nested_100000": record(b'"x":' + b"[" * 100_000 + b"]" * 100_000),
 }
 
 if __name__ == "__main__":

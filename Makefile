@@ -61,7 +61,7 @@ days: setup ## Play days in an inbox: how soon a change is known, for how many r
 	$(BIN)/python -m benchmarks.days $(ARGS)
 
 proof: setup ## Try to make it lose, double or invent a chat; SECONDS=60 for a part, SEED=, REPLAY=
-	.ci/bounded 600 $(BIN)/python -m tests.proof.run $(if $(SECONDS),--seconds $(SECONDS)) \
+	.ci/bounded $(if $(SECONDS),$$(($(SECONDS) + 60)),600) $(BIN)/python -m tests.proof.run $(if $(SECONDS),--seconds $(SECONDS)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(REPLAY),--replay '$(REPLAY)')
 
 notebooks: setup ## Run the notebooks and refresh their outputs

@@ -67,6 +67,7 @@ def deaths(kind: str) -> Finder:
                 with counted(number, "deaths"):
                     scene.play(moment)
 
+    die.__name__ = "deaths"
     return die
 
 

@@ -38,7 +38,7 @@ class Place:
 
     def ask(self, query: str) -> list[Row]:
         """The rows of a query."""
-        self._connection.execute("USE postpress")
+        self._connection.execute("USE postpress; SET TimeZone = 'UTC'")  # whatever the machine's is
         answer = self._connection.execute(query)
         read = getattr(answer, "to_arrow_table", None) or answer.fetch_arrow_table  # before 1.5
         rows: list[Row] = read().to_pylist()

@@ -2,6 +2,7 @@
 
 python -m tests.proof.run                       all, in under ten minutes on two cores
 python -m tests.proof.run --seconds 60          a part, chosen by a seed
+python -m tests.proof.run --seconds 1200        all, on a machine that is slow, or busy
 python -m tests.proof.run --replay core:123     a line that a run printed
 """
 
@@ -35,6 +36,7 @@ NEW_WORLDS: Final = 0.1
 NEW_WORLDS_IN_PART: Final = 0.3
 """The share of the time that is for new worlds at least."""
 SAME: Final = range(1, 9)
+_TELL_EVERY: Final = 30.0
 _LONG: Final = 60
 """Seconds from which on a part has two kinds of runs that die."""
 Task = tuple[Callable[..., Outcome], tuple[Any, ...]]
@@ -54,6 +56,7 @@ class Proof:
         self._seconds = seconds
         self._seed = seed
         self._partly = partly
+        self._told = 0.0
         self._random = Random(seed)
         self._cores = max(2, os.cpu_count() or 2)
         self.report = Report(seed, self._cores)
@@ -75,15 +78,22 @@ class Proof:
             self._random.shuffle(rest)
             share = NEW_WORLDS_IN_PART if self._partly else NEW_WORLDS
             self._do(pool, iter(rest), self._seconds * (1 - share))
-            self._do(pool, self._new_worlds(), self._seconds)
-        self.report.seconds = time.monotonic() - self._began
+            most = self._seconds
+            if not self._partly:
+                most = min(most, max(WHOLE_SECONDS, self._passed + 60))
+            self._do(pool, self._new_worlds(), most)
+        self.report.seconds = self._passed
         return self.report
+
+    @property
+    def _passed(self) -> float:
+        return time.monotonic() - self._began
 
     def _do(self, pool: ProcessPoolExecutor, given: Iterator[Task], until: float) -> None:
         """Tasks, as long as there is time to begin them."""
         running: set[Future[Outcome]] = set()
         while True:
-            while len(running) < self._cores and time.monotonic() - self._began < until:
+            while len(running) < self._cores and self._passed < until:
                 task = next(given, None)
                 if task is None:
                     break
@@ -97,6 +107,9 @@ class Proof:
                 except Exception as error:  # noqa: BLE001 - a piece that can't be done proves nothing
                     outcome = Outcome("broken", found=[("make proof", repr(error))])
                 self.report.add(outcome)
+            if self._passed > self._told + _TELL_EVERY:
+                self._told = self._passed
+                print(f"{self._told:4.0f} s  {self.report.so_far()}", flush=True)
 
     def _stories(self) -> list[Task]:
         if self._partly:
@@ -145,8 +158,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for seed in given.digests or ():
                 print(tell_whole(seed))
         return 0
-    partly = given.seconds is not None
-    report = Proof(given.seconds or WHOLE_SECONDS, given.seed, partly=partly).run()
+    seconds = given.seconds or WHOLE_SECONDS
+    partly = seconds < WHOLE_SECONDS
+    report = Proof(seconds, given.seed, partly=partly).run()
     print(report.told())
     if not partly:
         PAGE.write_text(report.page(), "utf-8")

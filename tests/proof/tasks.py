@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import re
 import subprocess
 import sys
 import traceback
@@ -91,8 +92,8 @@ def stories(files: Sequence[str], marked: str = "not slow") -> Outcome:
     ours = {k: v for k, v in os.environ.items() if k != "RUNTIME__LOG_LEVEL"}
     ended = subprocess.run(command, cwd=ROOT, env=ours, capture_output=True, text=True, check=False)
     last = ended.stdout.strip().splitlines()[-1:]
-    words = last[0].split() if last else []
-    outcome.done = int(words[words.index("passed") - 1]) if "passed" in words else 0
+    passed = re.search(r"(\d+) passed", "".join(last))
+    outcome.done = int(passed[1]) if passed else 0
     if ended.returncode:
         failed = [
             line for line in ended.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))

@@ -11,7 +11,11 @@ from postpress_source import PostpressError
 from tests.proof.breaking import Mutant, worlds
 from tests.proof.mutants import MUTANTS
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("active_pipeline")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.usefixtures("active_pipeline"),
+    pytest.mark.filterwarnings("ignore:The 'warn' method is deprecated"),
+]
 
 SEED = os.environ["PROOF_SEED"]  # tests/conftest.py
 

@@ -20,7 +20,11 @@ from tests.proof.crash import KINDS, Scene
 from tests.proof.seeds import tell_core, tell_whole
 from tests.proof.tasks import replays
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("active_pipeline", "quiet")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.usefixtures("active_pipeline", "quiet"),
+    pytest.mark.filterwarnings("ignore:The 'warn' method is deprecated"),
+]
 
 SEED = int(os.environ["PROOF_SEED"])  # tests/conftest.py
 

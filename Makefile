@@ -24,8 +24,8 @@ export RUNTIME__DLTHUB_TELEMETRY := false
 # Where the servers of `make servers-start` are, for the tests.
 -include .servers.env
 
-.PHONY: help demo setup test test-slow lint format types bench days notebooks wheel dist audit lock \
-	servers-start servers-stop test-lowest test-newest test-airflow test-airflow-heavy clean
+.PHONY: help demo setup test test-slow lint format types bench days proof notebooks wheel dist \
+	audit lock servers-start servers-stop test-lowest test-newest test-airflow test-airflow-heavy clean
 
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -59,6 +59,10 @@ bench: setup ## Measure speed and memory
 
 days: setup ## Play days in an inbox: how soon a change is known, for how many requests
 	$(BIN)/python -m benchmarks.days $(ARGS)
+
+proof: setup ## Try to make it lose, double or invent a chat; SECONDS=60 for a part, SEED=, REPLAY=
+	.ci/bounded $(if $(SECONDS),$$(($(SECONDS) + 60)),600) $(BIN)/python -m tests.proof.run $(if $(SECONDS),--seconds $(SECONDS)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(REPLAY),--replay '$(REPLAY)')
 
 notebooks: setup ## Run the notebooks and refresh their outputs
 	$(BIN)/python notebooks/refresh.py $(ARGS)

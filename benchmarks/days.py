@@ -33,7 +33,8 @@ from postpress_source.landing.history import versions
 from postpress_source.landing.ledger import accounts, ledger
 from postpress_source.sandbox import World, generate_world
 from postpress_source.walks.walk import Walk
-from tests.proof.warehouse import Order, Row, Warehouse
+from tests.proof.listing import Order, Row
+from tests.proof.warehouse import Warehouse
 
 HERE: Final = Path(__file__).parent
 NAMES: Final = ("inbox", "every", "way")

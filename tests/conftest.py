@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import SystemRandom
 from typing import Any
 from uuid import uuid4
 
@@ -18,6 +19,9 @@ from postpress_source.sandbox import Sandbox, World, generate_world, serve
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# What a run of the tests chooses anew: the same in all its workers, and given again to repeat it.
+os.environ.setdefault("PROOF_SEED", str(SystemRandom().randrange(10**6)))
+
 # A shared machine stalls now and then; slowness is the watchdog's matter.
 settings.register_profile(
     "dev", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
@@ -25,6 +29,11 @@ settings.register_profile(
 # The same examples on every run, so that a red build means a changed program.
 settings.register_profile("ci", settings.get_profile("dev"), derandomize=True, database=None)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+def pytest_report_header() -> str:
+    """How to have the same choice again."""
+    return f"PROOF_SEED={os.environ['PROOF_SEED']}"
 
 
 @pytest.hookimpl(optionalhook=True)

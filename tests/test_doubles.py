@@ -20,7 +20,7 @@ from postpress_source.landing import repair
 from postpress_source.sandbox import Sandbox, World, WorldOptions, generate_world, serve
 from tests.cut_off import lost_acknowledgements
 from tests.proof.landed import as_landed, landed_chats, select
-from tests.proof.warehouse import Row, expected_row
+from tests.proof.listing import Row, expected_row
 
 KEYS = {"chats": "id", "chats__folder": "_dlt_id", "chats__disabled_features": "_dlt_id"}
 

@@ -20,7 +20,7 @@ from postpress_source.sandbox import Sandbox, World, WorldOptions
 from postpress_source.views import create_views
 from tests.cut_off import lost_acknowledgements
 from tests.proof.landed import is_equal, select
-from tests.proof.warehouse import Row
+from tests.proof.listing import Row
 
 DAY = timedelta(days=1)
 CHATS = 30

@@ -26,7 +26,7 @@ from postpress_source.sandbox import (
     serve,
 )
 from tests.proof.landed import as_landed, elements, landed_chats, select, watermark_shown
-from tests.proof.warehouse import Row, expected_row
+from tests.proof.listing import Row, expected_row
 
 HOUR = timedelta(hours=1)
 FULL = timedelta(0)

@@ -13,7 +13,7 @@ import pytest
 from postpress_source import postpress_source
 from postpress_source.sandbox import World, generate_world, serve
 from tests.proof.landed import as_landed, elements, is_equal, landed_chats, select
-from tests.proof.warehouse import Row, expected_row
+from tests.proof.listing import Row, expected_row
 
 pytestmark = pytest.mark.slow
 

@@ -12,7 +12,8 @@ import pytest
 from postpress_source.cli.volume import LEAST_WALKS, out_of_line
 from postpress_source.sandbox import generate_world
 from postpress_source.walks.walk import Walk
-from tests.proof.warehouse import Order, Warehouse
+from tests.proof.listing import Order
+from tests.proof.warehouse import Warehouse
 
 pass_time = run_path(str(Path(__file__).parents[2] / "notebooks" / "sandbox_days.py"))["pass_time"]
 

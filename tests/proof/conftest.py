@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 import dlt
@@ -15,3 +16,11 @@ def active_pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     yield
     active.activate()  # a test may have made others
     active.deactivate()
+
+
+@pytest.fixture
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package logs nothing, nor does dlt: what goes wrong is meant to."""
+    loggers = [logging.getLogger(name) for name in ("postpress_source", "dlt")]
+    for logger in loggers:
+        monkeypatch.setattr(logger, "disabled", True)

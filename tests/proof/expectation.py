@@ -16,7 +16,7 @@ from typing import Any
 from postpress_source.sandbox import World
 from tests.proof.guarantees import Right
 from tests.proof.happenings import Happened, instant, right_after
-from tests.proof.warehouse import Order, Row, expected_row
+from tests.proof.listing import Order, Row, expected_row
 
 ORDER_PROOF_DESCENTS = 16
 

@@ -11,9 +11,9 @@ from typing import Protocol
 from postpress_source import PostpressError
 from postpress_source.sandbox import World, WorldOptions
 from tests.proof.judge import Judge, Look, Run, Walked, as_row
+from tests.proof.listing import Order, Row
 from tests.proof.readings import Drawn
 from tests.proof.tales import Teller, WatchedWorld, order_of
-from tests.proof.warehouse import Order, Row
 
 Happening = tuple[str, int]
 

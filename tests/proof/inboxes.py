@@ -7,8 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 from postpress_source.sandbox import World, WorldOptions
-from tests.proof.machine import LONG, START
-from tests.proof.warehouse import Order, Warehouse
+from tests.proof.listing import LONG, Order
+from tests.proof.machine import START
+from tests.proof.warehouse import Warehouse
 
 HOUR = timedelta(hours=1)
 FULL = Order(full_walk_every=timedelta(0))

@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from postpress_source.sandbox.cursor import Filters
+from tests.proof.listing import Order, Row, expected_row
 from tests.proof.tales import WatchedWorld
-from tests.proof.warehouse import Order, Row, expected_row
 
 PLAUSIBLE: Final = 0.1
 _NUMBERS: Final = ("type", "unread_count", "archived", "muted_until", "read_only", "pinned")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import dlt
 
 from postpress_source.sandbox import World
-from tests.proof.warehouse import Row, expected_row
+from tests.proof.listing import Row, expected_row
 
 LISTS = ("folder", "disabled_features")
+Ask = Callable[[str], list[Row]]
 
 
 def select(pipeline: dlt.Pipeline, query: str) -> list[Row]:
@@ -20,18 +23,26 @@ def select(pipeline: dlt.Pipeline, query: str) -> list[Row]:
 
 
 def landed_chats(pipeline: dlt.Pipeline) -> dict[str, Row]:
+    """As `chats_of`, of a pipeline's tables."""
+    return chats_of(partial(select, pipeline))
+
+
+def chats_of(ask: Ask) -> dict[str, Row]:
     """`chats` with its array tables folded in, by id; dlt's own columns and the hash left out.
 
     Asserts that no chat is there twice, that array rows are numbered from 0 without a gap, and
     that none outlives its chat.
+
+    Args:
+        ask: Gives the rows of a query.
     """
-    chats = select(pipeline, "SELECT * FROM chats")
+    chats = ask("SELECT * FROM chats")
     rows = {r["id"]: {k: v for k, v in r.items() if is_the_apis(k)} for r in chats}
     assert len(rows) == len(chats), "a chat is there twice"
     for name in LISTS:
         for row in rows.values():
             row[name] = None
-        for element in elements(pipeline, name):
+        for element in ask(_elements(name)):
             row = rows[element["chat_id"]]
             row[name] = [*(row[name] or ()), element["value"]]
             assert element["_dlt_list_idx"] == len(row[name]) - 1
@@ -45,7 +56,11 @@ def is_the_apis(column: str) -> bool:
 
 def elements(pipeline: dlt.Pipeline, name: str) -> list[Row]:
     """The rows of an array table, in order."""
-    return select(pipeline, f"SELECT * FROM chats__{name} ORDER BY chat_id, _dlt_list_idx")  # noqa: S608
+    return select(pipeline, _elements(name))
+
+
+def _elements(name: str) -> str:
+    return f"SELECT * FROM chats__{name} ORDER BY chat_id, _dlt_list_idx"  # noqa: S608
 
 
 def as_landed(row: Row) -> Row:

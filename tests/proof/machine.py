@@ -18,10 +18,9 @@ from postpress_source.sandbox import World, WorldOptions
 from tests.proof.expectation import View, differences
 from tests.proof.guarantees import Right
 from tests.proof.happenings import HAPPENINGS, Happened, Happenings
-from tests.proof.warehouse import DAY, Order, Row, Trouble
+from tests.proof.listing import DAY, LONG, Order, Row, Trouble
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
-LONG = timedelta(days=365)
 
 
 def examples(usual: int) -> int:

@@ -10,8 +10,7 @@ from postpress_source.sandbox import World
 from postpress_source.sandbox.cursor import Cursor, Filters
 from postpress_source.sandbox.listing import Page
 from postpress_source.sandbox.problems import DOCUMENTED, UNDOCUMENTED
-from tests.proof.machine import LONG
-from tests.proof.warehouse import Order
+from tests.proof.listing import LONG, Order
 
 NOW: Final = timedelta(0)
 MINUTE: Final = timedelta(minutes=1)

@@ -12,8 +12,9 @@ from postpress_source import PostpressContractError, PostpressError
 from postpress_source.walks.plan import Kind
 from postpress_source.walks.walk import Walk
 from tests.proof.inboxes import FULL, HEAD, HOUR, during, inbox, listed, loaded
-from tests.proof.machine import LONG, START
-from tests.proof.warehouse import Order, Warehouse
+from tests.proof.listing import LONG, Order
+from tests.proof.machine import START
+from tests.proof.warehouse import Warehouse
 
 pytestmark = pytest.mark.usefixtures("active_pipeline")
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import settings
 
 from postpress_source.walks.plan import Kind, kind_of
+from tests.proof.listing import Order, Row
 from tests.proof.machine import Follows, Ran, examples
-from tests.proof.warehouse import Order, Row, Warehouse
+from tests.proof.warehouse import Warehouse
 
 
 @pytest.fixture(scope="module", autouse=True)

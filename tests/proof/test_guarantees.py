@@ -23,8 +23,9 @@ from tests.proof.guarantees import (
     markdown,
 )
 from tests.proof.happenings import FAR, HAPPENINGS, Happenings
-from tests.proof.machine import LONG, START
-from tests.proof.warehouse import Order, Trouble, Warehouse, expected_row
+from tests.proof.listing import LONG, Order, Trouble, expected_row
+from tests.proof.machine import START
+from tests.proof.warehouse import Warehouse
 
 DOCUMENT: Final = Path(__file__).parents[2] / "docs" / "guarantees.md"
 HOUR: Final = timedelta(hours=1)

@@ -5,7 +5,6 @@ Through HTTP into DuckDB, and into PostgreSQL where it runs; changes also happen
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -25,7 +24,8 @@ from postpress_source.sandbox import World, WorldOptions, serve
 from postpress_source.views import create_views, drop_views
 from tests.proof.happenings import HAPPENINGS, Happenings
 from tests.proof.landed import select
-from tests.proof.warehouse import Row, expected_row
+from tests.proof.listing import Row, expected_row
+from tests.proof.right import as_history, at
 from tests.proof.whole import WholePipeline
 
 FULL = timedelta(0)
@@ -67,29 +67,8 @@ class Record:
         return [shown for at, shown in self.shown if since <= at <= last]
 
 
-def as_history(row: Row) -> Row:
-    lists = ("folder", "disabled_features")
-    texts = {
-        name: None
-        if row[name] is None
-        else json.dumps(row[name], separators=(",", ":"), ensure_ascii=False)
-        for name in lists
-    }
-    return row | texts
-
-
 def versions(whole: WholePipeline) -> list[Row]:
     return select(whole.pipeline, "SELECT * FROM chats_history ORDER BY id, seen_from")
-
-
-def at(rows: Sequence[Row], instant: datetime) -> dict[str, str]:
-    """The version of each chat that held at the start of a run."""
-    return {
-        row["id"]: row["version"]
-        for row in rows
-        if row["seen_from"] <= instant
-        and (row["seen_until"] is None or row["seen_until"] > instant)
-    }
 
 
 def check(whole: WholePipeline, record: Record, tables: Mapping[datetime, dict[str, str]]) -> None:

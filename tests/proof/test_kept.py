@@ -9,8 +9,9 @@ import pytest
 
 from postpress_source.sandbox import World
 from tests.proof.inboxes import FULL, HEAD, HOUR, during, inbox, listed, loaded
-from tests.proof.machine import LONG, START
-from tests.proof.warehouse import Order, Warehouse
+from tests.proof.listing import LONG, Order
+from tests.proof.machine import START
+from tests.proof.warehouse import Warehouse
 
 pytestmark = pytest.mark.usefixtures("active_pipeline")
 

@@ -10,7 +10,7 @@ import pytest
 
 from postpress_source.sandbox import Sandbox, World, serve
 from postpress_source.sandbox.problems import DOCUMENTED, UNDOCUMENTED
-from tests.proof.machine import LONG
+from tests.proof.listing import LONG
 from tests.proof.tales import ERRORS
 from tests.proof.whole import KEY, WholePipeline
 

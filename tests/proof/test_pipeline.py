@@ -19,8 +19,8 @@ from hypothesis.stateful import precondition, rule
 from postpress_source import PostpressError, postpress_source
 from postpress_source.sandbox import Fault, Sandbox, World, serve
 from tests.proof.landed import as_landed, landed_chats, select
-from tests.proof.machine import LONG, Follows, Ran, examples
-from tests.proof.warehouse import Order, Row
+from tests.proof.listing import LONG, Order, Row
+from tests.proof.machine import Follows, Ran, examples
 
 
 @pytest.fixture(scope="module", autouse=True)

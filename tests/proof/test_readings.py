@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Sequence
 
 import dlt
 import pytest
@@ -12,14 +11,11 @@ from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 from postpress_source.sandbox import WorldOptions
-from postpress_source.walks.walk import Walk
-from postpress_source.walks.watermark import ALL_VISIBLE, Memory, read_memories
+from tests.proof.core import Core
 from tests.proof.history import History, Step, steps_of
-from tests.proof.judge import Walked
 from tests.proof.machine import START, examples
 from tests.proof.readings import ALL, HONEST, Drawn, contradict, corpus, wanted_pairs
-from tests.proof.tales import HAPPENINGS, ORDERS, WatchedWorld
-from tests.proof.warehouse import Order, Row, Warehouse
+from tests.proof.tales import HAPPENINGS, ORDERS
 
 CORPUS = corpus(sorted(HAPPENINGS), sorted(ORDERS))
 
@@ -33,44 +29,6 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     yield
     logger.disabled = False
     active.deactivate()
-
-
-class Core:
-    """The decisions, without HTTP and dlt."""
-
-    def __init__(self, world: WatchedWorld) -> None:
-        self.warehouse = Warehouse(world, 5)
-
-    def run(self, order: Order) -> Sequence[Walked]:
-        scope = order.filters(1).scope()
-        before = read_memories(self.warehouse.state, scope)
-        walks = self.warehouse.run(order)
-        after = read_memories(self.warehouse.state, scope)
-        return [
-            walked(walk, moved=unit in after and after[unit].watermark != _watermark(before, unit))
-            for walk in walks
-            for unit in [walk.account_id or ALL_VISIBLE]
-        ]
-
-    def table(self) -> Mapping[str, Row]:
-        return self.warehouse.rows
-
-
-def _watermark(memories: Mapping[str, Memory], unit: str) -> datetime | None:
-    return memories.get(unit, Memory()).watermark
-
-
-def walked(walk: Walk, *, moved: bool) -> Walked:
-    return Walked(
-        walk.account_id,
-        str(walk.kind),
-        walk.to_the_end,
-        walk.complete,
-        walk.error is not None,
-        sum(len(verdict.kept) for verdict in walk.verdicts.values()),
-        moved,
-        walk.unchanged,
-    )
 
 
 def test_the_corpus_covers_every_pair_of_readings_and_of_a_reading_and_a_happening() -> None:

@@ -19,9 +19,10 @@ from postpress_source.walks.plan import Kind
 from postpress_source.walks.reader import MOST_SWEEP_PAGES
 from postpress_source.walks.sweep import SEEM_READ
 from postpress_source.walks.walk import Walk
-from tests.proof.machine import LONG, START
+from tests.proof.listing import LONG, Order, Row, Trouble, expected_row
+from tests.proof.machine import START
 from tests.proof.tales import Teller, WatchedWorld
-from tests.proof.warehouse import Order, Row, Trouble, Warehouse, expected_row
+from tests.proof.warehouse import Warehouse
 
 HOUR = timedelta(hours=1)
 FULL = Order(full_walk_every=timedelta(0))

@@ -12,8 +12,9 @@ import pytest
 from postpress_source import PostpressContractError
 from postpress_source.sandbox import World, WorldOptions, generate_world
 from postpress_source.walks.plan import MAX_EMPTY_PAGES, Kind, Progress, observe
-from tests.proof.machine import LONG, START
-from tests.proof.warehouse import Order, Trouble, Warehouse
+from tests.proof.listing import LONG, Order, Trouble
+from tests.proof.machine import START
+from tests.proof.warehouse import Warehouse
 
 FULL = Order(full_walk_every=timedelta(0))
 HEAD = Order(full_walk_every=LONG)

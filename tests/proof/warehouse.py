@@ -11,7 +11,6 @@ import json
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -34,47 +33,21 @@ from postpress_source.walks.sweep import Budget, Unread
 from postpress_source.walks.walk import Walk
 from postpress_source.walks.watermark import read_memories, write_memories
 from tests.proof.happenings import LOOKBACK
-
-Row = dict[str, Any]
-DAY = timedelta(days=1)
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """Which request of a run fails for good, or has its cursor refused (each that is listed)."""
-
-    fails: int | None = None
-    refused: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class Order:
-    """What a run is asked for."""
-
-    account_ids: tuple[str, ...] = ()
-    account_type: str | None = None
-    unread: bool | None = None
-    start: datetime | None = None
-    end: datetime | None = None
-    before: datetime | None = None
-    after: datetime | None = None
-    full_walk_every: timedelta = DAY
-    sweep: timedelta | None = None
-    trouble: Trouble = field(default_factory=Trouble)
-
-    def filters(self, limit: int) -> Filters:
-        """As the source checks them."""
-        return check_filters(
-            account_id=self.account_ids or None,
-            account_type=self.account_type,
-            unread=self.unread,
-            before=self.before,
-            after=self.after,
-            limit=limit,
-        )
-
+from tests.proof.listing import Order, Row, Trouble
 
 SCOPE = "proof"
+
+
+def filters_of(order: Order, limit: int) -> Filters:
+    """As the source checks them."""
+    return check_filters(
+        account_id=order.account_ids or None,
+        account_type=order.account_type,
+        unread=order.unread,
+        before=order.before,
+        after=order.after,
+        limit=limit,
+    )
 
 
 class WorldClient(PostpressClient):
@@ -91,19 +64,27 @@ class WorldClient(PostpressClient):
         self.requests += 1
         if self.requests == self._trouble.fails:
             raise PostpressUnavailableError("the network is down")
-        query = parse_qsl(urlsplit(url).query, keep_blank_values=True)
-        token = dict(query).get("cursor", "")
+        token = dict(_query_of(url)).get("cursor", "")
         refused_again = token == self._refused
         self._refused = token if self.requests in self._trouble.refused else ""
         if token and (self._refused or refused_again):
             return _refusal(ApiError("errors/invalid_parameters", "cursor: refused"))
-        try:
-            page = self._world.page(read_query(query, self._world.options))
-        except ApiError as error:
-            return _refusal(error)
-        body = page.body()
-        self.received += len(body)
-        return _Answer(200, {}, body)
+        answer = answer_of(self._world, url)
+        self.received += len(answer.body) if answer.status == 200 else 0
+        return answer
+
+
+def answer_of(world: World, url: str) -> _Answer:
+    """What a world answers to a request."""
+    try:
+        page = world.page(read_query(_query_of(url), world.options))
+    except ApiError as error:
+        return _refusal(error)
+    return _Answer(200, {}, page.body())
+
+
+def _query_of(url: str) -> list[tuple[str, str]]:
+    return parse_qsl(urlsplit(url).query, keep_blank_values=True)
 
 
 def _refusal(error: ApiError) -> _Answer:
@@ -125,7 +106,7 @@ class Warehouse:
 
     def run(self, order: Order) -> list[Walk]:
         """One run, as `Sync.run` does it; an error changes nothing."""
-        filters = order.filters(self._limit)
+        filters = filters_of(order, self._limit)
         client = WorldClient(self.world, order.trouble)
         every = order.full_walk_every
         budget = None if order.sweep is None else Budget(order.sweep, every)
@@ -210,24 +191,3 @@ def unread_of(rows: Collection[Row]) -> list[Unread]:
 
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
-_FIELDS = (
-    *("id", "account_id", "account_type", "provider_id", "attendee_provider_id", "name", "type"),
-    *("timestamp", "unread_count", "archived", "muted_until", "read_only", "subject"),
-    *("organization_id", "mailbox_id", "content_type", "pinned", "folder", "disabledFeatures"),
-)
-
-
-def expected_row(chat: Mapping[str, Any]) -> Row:
-    """The row that a chat of the API's list must be, derived without the package's code."""
-    row: Row = {name: chat.get(name) for name in _FIELDS}
-    row["disabled_features"] = row.pop("disabledFeatures")
-    muted = row["muted_until"]
-    row["muted_forever"] = muted == -1
-    row["muted_until"] = None if muted in (None, -1) else datetime.fromisoformat(muted)
-    if row["timestamp"] is not None:
-        row["timestamp"] = datetime.fromisoformat(row["timestamp"])
-    for flag in ("archived", "pinned"):
-        row[flag] = None if row[flag] is None else bool(row[flag])
-    odd = {k: v for k, v in chat.items() if k not in _FIELDS and k != "object"}
-    row["extra"] = json.dumps(odd, separators=(",", ":")) if odd else None
-    return row

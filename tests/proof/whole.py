@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,8 +12,8 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 
 from postpress_source import PostpressError, postpress_source
 from tests.proof.judge import Walked
-from tests.proof.landed import landed_chats, select
-from tests.proof.warehouse import Order, Row
+from tests.proof.landed import Ask, chats_of, select
+from tests.proof.listing import Order, Row
 
 KEY: Final = "pp_live_of_the_tests"
 
@@ -39,6 +40,7 @@ class WholePipeline:
             dataset_name=dataset,
             pipelines_dir=str(folder / "pipelines"),
         )
+        self.ask: Ask = partial(select, self.pipeline)
 
     def run(self, order: Order) -> Sequence[Walked]:
         """One run; raises the package's error."""
@@ -50,6 +52,8 @@ class WholePipeline:
             "after": order.after,
             "full_walk_every": order.full_walk_every,
         }
+        if order.sweep is not None:
+            arguments |= {"sweep": True, "full_walk_at_most_every": order.sweep}
         window = {"initial_value": order.start, "end_value": order.end}
         return self.load(window=window if order.start else None, **arguments)
 
@@ -71,10 +75,7 @@ class WholePipeline:
 
     def walks(self, load_id: str) -> Sequence[Walked]:
         """The walks of a load, from the ledger."""
-        rows = select(
-            self.pipeline,
-            f"SELECT * FROM chat_walks WHERE _dlt_load_id = '{load_id}'",  # noqa: S608
-        )
+        rows = self.ask(f"SELECT * FROM chat_walks WHERE _dlt_load_id = '{load_id}'")  # noqa: S608
         return [
             Walked(
                 row["account_id"],
@@ -92,7 +93,7 @@ class WholePipeline:
 
     def table(self) -> Mapping[str, Row]:
         """`chats` with its arrays, by id."""
-        return landed_chats(self.pipeline) if self.loaded else {}
+        return chats_of(self.ask) if self.loaded else {}
 
 
 def cause_of(error: BaseException | None) -> BaseException:

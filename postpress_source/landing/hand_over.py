@@ -12,7 +12,7 @@ import logging
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import dlt
 import pyarrow as pa
@@ -25,16 +25,13 @@ from dlt.extract.state import get_current_pipe
 from postpress_source.chats.tables import CHATS, TEXT, split_lists
 from postpress_source.chats.versions import VERSION, versions_of, with_texts
 from postpress_source.errors import PostpressArgumentError
+from postpress_source.landing.given import as_table, fields_of_steps, no_table, with_null
 from postpress_source.landing.history import tombstones, versions
 from postpress_source.landing.shape import TOMBSTONE, Shape
 from postpress_source.landing.table import Known, Table
 from postpress_source.landing.texts import Texts
 
 logger = logging.getLogger("postpress_source")
-
-_RESERVED: Final = frozenset({VERSION, "_dlt_load_id"})
-_TAKEN: Final = frozenset({"seen_from", "seen_until", "gone", "_dlt_id"})
-"""Columns of the tables beside or behind `chats`."""
 
 
 def lands() -> bool:
@@ -124,11 +121,11 @@ class HandOver:
         if gone and self._shape.array_tables and self._shape.can_delete:
             rows = [{"id": chat_id, "extra": TOMBSTONE} for chat_id in gone]
             dead = pa.Table.from_pylist(rows, CHATS)
-            dead = _with(dead.append_column(VERSION, pa.nulls(len(gone), TEXT)), self._own)
+            dead = with_null(dead.append_column(VERSION, pa.nulls(len(gone), TEXT)), self._own)
             yield from map(self._past_steps, self._parts(self._with_load_id(dead)))
         if gone and self._seen_at and not self._shape.history_is_new:
             ended = tombstones(self._table.accounts_of(gone), self._seen_at)
-            ended = _with(ended, self._own_as_texts)
+            ended = with_null(ended, self._own_as_texts)
             yield self._past_steps(self._of_history(self._with_load_id(ended)))
         self._done = True
         replaces = self._replaces or self._table.doubled
@@ -172,7 +169,7 @@ class HandOver:
                 result = step(item, meta)
             except (TypeError, AttributeError) as error:
                 if isinstance(item, pa.Table):
-                    raise _of_rows(error) from error
+                    raise no_table(error) from error
                 raise
             return self._count(result) if isinstance(result, Iterator) else result
 
@@ -203,12 +200,7 @@ class HandOver:
                 "A step on the resource gave chats after the run had ended",
                 next_step="Let it give its items at once: add_map, add_filter or add_yield_map.",
             )
-        table = _as_table(item)
-        if taken := [name for name in table.column_names if name.lower() in _TAKEN]:
-            raise PostpressArgumentError(
-                f"A step on the resource gave chats a column {taken[0]}, which the source has",
-                next_step="Name it otherwise.",
-            )
+        table = as_table(item)
         ids = table["id"].to_pylist()
         if len(ids) > len(set(ids)) or not self._ids.isdisjoint(ids):
             raise PostpressArgumentError(
@@ -232,7 +224,7 @@ class HandOver:
         if not self._shape.lists_as_columns:
             table = texts
         table, texts = (rows.append_column(VERSION, version) for rows in (table, texts))
-        self._own, self._own_as_texts = map(_fields_of_steps, (table, texts))
+        self._own, self._own_as_texts = map(fields_of_steps, (table, texts))
         new, new_in_history = self._table.lacks(table, everything=self._everything)
         table = table.filter(new)
         if self._known is not None and "timestamp" in table.column_names:
@@ -266,49 +258,3 @@ class HandOver:
         self.rows[name] += rows.num_rows
         self._shape.choose_files(name, empty=not rows.num_rows)
         return dlt.mark.with_table_name(rows, name)
-
-
-def _fields_of_steps(table: pa.Table) -> list[pa.Field]:
-    """The columns that steps on the resource have added."""
-    return [f for f in table.schema if f.name not in {*CHATS.names, *_RESERVED}]
-
-
-def _with(table: pa.Table, fields: Iterable[pa.Field]) -> pa.Table:
-    """The table with these columns, too, null: files of one table have one schema."""
-    for field in fields:
-        table = table.append_column(
-            field.with_nullable(nullable=True), pa.nulls(len(table), field.type)
-        )
-    return table
-
-
-def _of_rows(error: Exception) -> PostpressArgumentError:
-    return PostpressArgumentError(
-        f"A step on the resource can't take an Arrow table of chats: {error}",
-        next_step="Steps get tables, which are many rows at once. For a function of one row: "
-        "from postpress_source import by_row; source.chats.add_map(by_row(function)).",
-    )
-
-
-def _as_table(item: Any) -> pa.Table:
-    """What a user's step gave: Arrow, pandas, a row or a list of these; chats' columns typed."""
-    if isinstance(item, list):
-        table = pa.concat_tables(map(_as_table, item), promote_options="permissive")
-    elif isinstance(item, pa.RecordBatch):
-        table = pa.Table.from_batches([item])
-    elif isinstance(item, dict):
-        table = pa.Table.from_pylist([item])
-    elif isinstance(item, pa.Table):
-        table = item
-    else:
-        table = pa.Table.from_pandas(item, preserve_index=False)
-    if "id" not in table.column_names:
-        raise PostpressArgumentError(
-            "A step on the resource gave chats without their id",
-            next_step="Keep the column id: it is the key.",
-        )
-    for index, field in enumerate(table.schema):
-        known = CHATS.field(field.name) if field.name in CHATS.names else field
-        if known.type != field.type:
-            table = table.set_column(index, known, table.column(index).cast(known.type))
-    return table.drop_columns([name for name in table.column_names if name in _RESERVED])

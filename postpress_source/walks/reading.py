@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from postpress_source.arguments import Filters
-from postpress_source.errors import PostpressContractError, PostpressError
+from postpress_source.errors import PostpressContractError
 from postpress_source.walks.gone import Evidence, SecondLook, judge, plausible
 from postpress_source.walks.plan import (
     Kind,
@@ -26,7 +26,7 @@ from postpress_source.walks.reader import MOST_LEFT_OUT, Reader
 from postpress_source.walks.side_by_side import run_side_by_side
 from postpress_source.walks.spool import Spool
 from postpress_source.walks.sweep import SEEM_READ, Sweeps, Unread
-from postpress_source.walks.walk import Walk
+from postpress_source.walks.walk import Walk, all_failed
 from postpress_source.walks.watermark import Memory
 
 logger = logging.getLogger("postpress_source")
@@ -59,6 +59,7 @@ class Rows(Protocol):
         """So many of the rows of unread chats, the newest first; None if it can't be asked."""
 
 
+@dataclass(frozen=True)
 class Reading:
     """Reads walks, and finds out what is gone.
 
@@ -74,26 +75,14 @@ class Reading:
             that jumped over the reader has none that stays.
     """
 
-    def __init__(
-        self,
-        reader: Reader,
-        spool: Spool,
-        rows: Rows | None,
-        parallel: int,
-        stop: Callable[[], None],
-        on_walk: Callable[[int], None] = lambda walks: None,
-        sweeps: Sweeps | None = None,
-        *,
-        again: bool = False,
-    ) -> None:
-        self._reader = reader
-        self._spool = spool
-        self._rows = rows
-        self._parallel = parallel
-        self._stop = stop
-        self._on_walk = on_walk
-        self._sweeps = sweeps
-        self._again = again
+    reader: Reader
+    spool: Spool
+    rows: Rows | None
+    parallel: int
+    stop: Callable[[], None]
+    on_walk: Callable[[int], None] = lambda walks: None
+    sweeps: Sweeps | None = None
+    again: bool = False
 
     def run(self, walks: Sequence[Walk]) -> list[Walk]:
         """The walks, run, and those beside them that a walk of all visible accounts calls for.
@@ -101,22 +90,22 @@ class Reading:
         Raises:
             PostpressError: The run can't go on, or nothing could be read.
         """
-        if self._sweeps:
-            self._sweeps.attach(walks, self._rows)
+        if self.sweeps:
+            self.sweeps.attach(walks, self.rows)
         self._run_all(walks)
         beside = [walk for first in walks[:1] for walk in _walks_beside(first)]
         self._run_all(beside)
         walks = [*walks, *beside]
-        if self._again:
+        if self.again:
             self._read_again(walks)
             self._refuse_losses(walks)
         errors = [walk.error for walk in walks if walk.error]
         if len(errors) == len(walks):
-            raise _all_failed(errors)
+            raise all_failed(errors)
         self._judge(walks)
         self._compare_heads(walks)
-        if self._sweeps:
-            self._sweeps.note_seen(walks)
+        if self.sweeps:
+            self.sweeps.note_seen(walks)
         return walks
 
     def _run_all(self, walks: Sequence[Walk]) -> None:
@@ -124,9 +113,9 @@ class Reading:
 
         def on_end() -> None:
             if len(walks) > 1:
-                self._on_walk(len(walks))
+                self.on_walk(len(walks))
 
-        run_side_by_side(self._reader.run, walks, self._parallel, self._stop, on_end)
+        run_side_by_side(self.reader.run, walks, self.parallel, self.stop, on_end)
 
     def _read_again(self, walks: Sequence[Walk]) -> None:
         """Read what was active since each walk's first page; what ails that ails the walk."""
@@ -149,10 +138,10 @@ class Reading:
         Raises:
             PostpressContractError: It says of which account, and how much.
         """
-        rows = self._rows.all() if self._rows else None
+        rows = self.rows.all() if self.rows else None
         if rows is None or not walks[0].asks_for_all or not rows.num_rows:
             return
-        listed = pa.concat_tables(self._spool.keys({w.number for w in walks}).values())
+        listed = pa.concat_tables(self.spool.keys({w.number for w in walks}).values())
         missing = _missing(rows, listed)
         counts = {c["values"]: c["counts"] for c in pc.value_counts(rows["account_id"]).to_pylist()}
         named = {walk.account_id for walk in walks} - {None}
@@ -180,19 +169,19 @@ class Reading:
         whole = [(walk, account) for walk in walks for account in sorted(walk.whole)]
         left_out = {chat_id for walk in walks for chat_id in walk.left_out}
         too_many = any(len(walk.left_out) >= MOST_LEFT_OUT for walk in walks)
-        if not whole or self._rows is None or too_many:
+        if not whole or self.rows is None or too_many:
             return
-        rows = self._rows.keys({account for _, account in whole}, walks[0].filters.account_type)
+        rows = self.rows.keys({account for _, account in whole}, walks[0].filters.account_type)
         if rows is None:
             return
         if not rows.num_rows:  # nothing can be missing; the ids of a whole first load are many
             for walk, account in whole:
                 walk.saw[account] = True
             return
-        swept = self._sweeps.walks if self._sweeps else ()
+        swept = self.sweeps.walks if self.sweeps else ()
         # what any walk of the run has listed lands, so it isn't gone yet
         landing = [walk.number for walk in (*walks, *swept) if walk.error is None]
-        listed = self._spool.keys(landing)
+        listed = self.spool.keys(landing)
         missing = _missing(rows, pa.concat_tables(listed.values()))
         counts = {c["values"]: c["counts"] for c in pc.value_counts(rows["account_id"]).to_pylist()}
         found = [
@@ -208,13 +197,13 @@ class Reading:
         asked = zip(whole, found, strict=True)
         looks = [_look(*of) if known.calls_for_second_look else None for of, known in asked]
         self._run_all([look for look in looks if look])
-        again = self._spool.keys({look.number for look in looks if look})
+        again = self.spool.keys({look.number for look in looks if look})
         for (walk, account), known, look in zip(whole, found, looks, strict=True):
             second = None
             if look is not None:
                 walk.traffic.add(look.traffic)
                 walk.finished_at = look.finished_at  # what is gone was listed no later
-                self._spool.drop(look.number)  # it lands nothing
+                self.spool.drop(look.number)  # it lands nothing
                 second = _compare(walk, listed[walk.number], look, again[look.number], known)
             self._decide(walk, account, replace(known, second_look=second))
             walk.saw[account] = known.missing == walk.verdicts[account].gone
@@ -222,11 +211,11 @@ class Reading:
     def _compare_heads(self, walks: Sequence[Walk]) -> None:
         """Find out of head walks whether they listed all that the table has above their end."""
         heads = [walk for walk in walks if walk.is_head and walk.progress.last]
-        if self._rows is None or not 0 < len(heads) <= _MOST_HEADS:
+        if self.rows is None or not 0 < len(heads) <= _MOST_HEADS:
             return
         ends = [(walk.account_id, walk.progress.last) for walk in heads]
-        rows = self._rows.active_after(ends)
-        listed = self._spool.keys({walk.number for walk in heads})
+        rows = self.rows.active_after(ends)
+        listed = self.spool.keys({walk.number for walk in heads})
         for walk, of_walk in zip(heads, rows or [], strict=False):
             met = set(listed[walk.number]["id"].to_pylist())
             left = [at for chat_id, at in of_walk.items() if chat_id not in met]
@@ -243,7 +232,7 @@ class Reading:
                 account,
                 len(verdict.kept),
                 evidence.rows,
-                "Replacing takes them away" if self._again else _THEY_STAY,
+                "Replacing takes them away" if self.again else _THEY_STAY,
             )
 
 
@@ -309,13 +298,3 @@ def _walks_beside(walk: Walk) -> list[Walk]:
         )
         for account, reason in reasons.items()
     ]
-
-
-def _all_failed(errors: Sequence[PostpressError]) -> PostpressError:
-    """The error of a run in which no account could be read: the only one, or one for all."""
-    first = errors[0]
-    if len(errors) > 1:
-        each = "; ".join(f"{e.account_id}: {e.error_type or e.status or e.summary}" for e in errors)
-        first.summary = f"None of the {len(errors)} accounts could be read ({each})"
-        first.args = (str(first),)
-    return first

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -138,3 +138,13 @@ class Walk:
         full = self.kind is Kind.FULL and self.to_the_end and self.complete
         whole = full and self.filters.lists_whole_accounts and self.plan.since is None
         return frozenset(self.accounts) if whole else frozenset()
+
+
+def all_failed(errors: Sequence[PostpressError]) -> PostpressError:
+    """The error of a run in which no account could be read: the only one, or one for all."""
+    first = errors[0]
+    if len(errors) > 1:
+        each = "; ".join(f"{e.account_id}: {e.error_type or e.status or e.summary}" for e in errors)
+        first.summary = f"None of the {len(errors)} accounts could be read ({each})"
+        first.args = (str(first),)
+    return first

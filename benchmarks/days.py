@@ -225,6 +225,10 @@ class Recorder(Warehouse):
             for name, parts in {**tables, "chat_walk_accounts": self.told.accounts}.items():
                 db.register("told", pa.concat_tables(parts))
                 db.execute(f"CREATE TABLE {name} AS FROM told")
+            db.execute(
+                "CREATE TABLE _dlt_loads AS "
+                "SELECT DISTINCT _dlt_load_id AS load_id, 0 AS status FROM chat_walks"
+            )
             for view in ("chat_versions", "chat_changes"):
                 db.execute((HERE.parent / "postpress_source" / "views" / f"{view}.sql").read_text())
             found: dict[str, list[float]] = {}

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import dlt
+import pyarrow as pa
 import pytest
+from dlt.pipeline.exceptions import PipelineStepFailed
 
 from postpress_source import postpress_source
 from postpress_source.sandbox import Sandbox, World, WorldOptions
@@ -477,3 +479,25 @@ def test_history_that_begins_has_all_chats_at_once_and_none_that_is_gone(
     pipeline.run(source(sandbox, **head))
     assert walks(pipeline)[-1]["kind"] == "head"
     assert is_right(pipeline, world)
+
+
+def test_what_a_load_ended_that_was_given_up_is_not_gone(
+    world: World, sandbox: Sandbox, pipeline: dlt.Pipeline
+) -> None:
+    def scored(value: Any) -> Any:
+        of_map = source(sandbox)
+        of_map.chats.add_map(
+            lambda chats: chats.append_column("score", pa.array([value] * chats.num_rows))
+        )
+        return of_map
+
+    pipeline.run(scored(1))
+    world.delete_chat("c04")
+    with pytest.raises(PipelineStepFailed, match="Conversion Error"):
+        pipeline.run(scored("not a number"))
+    pipeline.abort_packages()
+    for _ in range(2):
+        pipeline.run(source(sandbox))
+        assert is_right(pipeline, world)
+        create_views(pipeline)
+        assert {row["id"] for row in select(pipeline, "SELECT id FROM chats_gone")} <= {"c04"}

@@ -5,21 +5,28 @@
 -- ended_after, ended_by  this version still held at the first, and no longer at the second; null
 --                        where it is current
 -- began_new              nothing was known of the chat before, or it was gone
--- ended_gone             the chat was gone then: listed at ended_after, and not at ended_by
+-- ended_gone             the chat was gone then: listed at ended_after, and not at ended_by; what a
+--                        load ended that was given up isn't known to be
 --
 -- What a look is: a walk that listed each chat that the tables had of the account, or, of a head
 -- walk, each that was active later than the walk's end (chat_walks.saw_all, saw_down_to); or, of
 -- what was unread, a sweep (saw_unread_down_to). Of a run that the ledger has no walk of (add_limit)
 -- the next walk's end stands for its own.
 CREATE VIEW chat_versions AS
-WITH full_looks AS (
-    SELECT w.account_id, w.started_at
+WITH walks AS (  -- of complete loads: what was given up was no look
+    SELECT w.account_id, w.scope, w.kind, w.started_at, w.finished_at, w.saw_all, w.saw_down_to,
+        w.saw_unread_down_to
     FROM chat_walks AS w
+    JOIN _dlt_loads AS l ON l.load_id = w._dlt_load_id AND l.status = 0
+),
+full_looks AS (
+    SELECT w.account_id, w.started_at
+    FROM walks AS w
     WHERE w.scope = '' AND w.saw_all
     UNION ALL
     SELECT a.account_id, a.started_at
     FROM chat_walk_accounts AS a
-    JOIN chat_walks AS w ON w.started_at = a.started_at AND w.account_id IS NULL
+    JOIN walks AS w ON w.started_at = a.started_at AND w.account_id IS NULL
     WHERE a.saw_all AND w.scope = ''
 ),
 versions AS (
@@ -42,7 +49,7 @@ moments AS (
 ends AS (
     SELECT m.account, m.at, MAX(w.finished_at) AS finished_at
     FROM moments AS m
-    JOIN chat_walks AS w ON w.started_at = m.at
+    JOIN walks AS w ON w.started_at = m.at
     WHERE w.account_id IS NULL OR w.account_id = m.account
     GROUP BY m.account, m.at
 ),
@@ -50,7 +57,7 @@ next_ends AS (
     SELECT m.account, m.at, MIN(w.finished_at) AS finished_at
     FROM moments AS m
     LEFT JOIN ends AS e ON e.account = m.account AND e.at = m.at
-    JOIN chat_walks AS w ON w.started_at > m.at
+    JOIN walks AS w ON w.started_at > m.at
     WHERE e.at IS NULL
     GROUP BY m.account, m.at
 ),
@@ -77,7 +84,7 @@ heads AS MATERIALIZED (  -- of moments, which are few, before it meets the versi
         CASE WHEN w.scope = '' THEN w.saw_down_to END AS saw_down_to,
         CASE WHEN w.kind = 'sweep' THEN w.saw_unread_down_to END AS saw_unread_down_to
     FROM placed AS p
-    JOIN chat_walks AS w ON
+    JOIN walks AS w ON
         w.started_at < p.at
         AND (p.full_look_at IS NULL OR w.started_at > p.full_look_at)
         AND (w.account_id IS NULL OR w.account_id = p.account)
@@ -102,8 +109,10 @@ ended AS (
         v.*,
         GREATEST(v.seen_from, p.full_look_at, l.started_at) AS last_look_at,
         COALESCE(u.finished_at, nu.finished_at) AS ended_by,
-        COALESCE(f.finished_at, nf.finished_at) AS began_by
+        COALESCE(f.finished_at, nf.finished_at) AS began_by,
+        r.started_at IS NOT NULL AS ended_by_a_run
     FROM versions AS v
+    LEFT JOIN (SELECT DISTINCT w.started_at FROM walks AS w) AS r ON r.started_at = v.seen_until
     LEFT JOIN placed AS p ON p.account = v.account AND p.at = v.seen_until AND p.is_look = 0
     LEFT JOIN head_looks AS l ON l.id = v.id AND l.seen_from = v.seen_from
     LEFT JOIN ends AS u ON u.account = v.account AND u.at = v.seen_until
@@ -127,5 +136,5 @@ SELECT
     ) AS began_new,
     CASE WHEN e.seen_until IS NOT NULL THEN e.last_look_at END AS ended_after,
     e.ended_by,
-    e.seen_until IS NOT NULL AND (e.next_from IS NULL OR e.next_from > e.seen_until) AS ended_gone
+    e.ended_by_a_run AND (e.next_from IS NULL OR e.next_from > e.seen_until) AS ended_gone
 FROM ended AS e;

@@ -27,10 +27,11 @@ _HISTORY: Final = pa.schema(
     | {"unread_count": pa.int64()}
 )
 _WALKS: Final = pa.schema(
-    {name: pa.string() for name in ("account_id", "scope", "kind")}
+    {name: pa.string() for name in ("account_id", "scope", "kind", "_dlt_load_id")}
     | dict.fromkeys(("started_at", "finished_at", "saw_down_to", "saw_unread_down_to"), _INSTANT)
     | {"saw_all": pa.bool_()}
 )
+_LOADS: Final = pa.schema({"load_id": pa.string(), "status": pa.int64()})
 _ACCOUNTS: Final = pa.schema(
     {"account_id": pa.string(), "started_at": _INSTANT, "saw_all": pa.bool_()}
 )
@@ -109,6 +110,7 @@ def _fill(
         "chats_history": (_read(pipeline, "chats_history", _HISTORY), _HISTORY),
         "chat_walks": ([{name: w[name] for name in _WALKS.names} for w in walks], _WALKS),
         "chat_walk_accounts": ([], _ACCOUNTS),
+        "_dlt_loads": (_read(pipeline, "_dlt_loads", _LOADS), _LOADS),
     }
     if "chat_walk_accounts" in pipeline.default_schema.data_table_names():
         rows["chat_walk_accounts"] = (_read(pipeline, "chat_walk_accounts", _ACCOUNTS), _ACCOUNTS)

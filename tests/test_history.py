@@ -24,6 +24,8 @@ from tests.cut_off import lost_acknowledgements
 from tests.proof.landed import is_equal, select
 from tests.proof.listing import Row
 
+pytestmark = pytest.mark.slow
+
 DAY = timedelta(days=1)
 CHATS = 30
 
@@ -403,7 +405,6 @@ pipeline.run(test_history.postpress_source("pp_live_x", url, full_walk_every=tes
 """
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("later", [False, True], ids=["first load", "later load"])
 def test_a_process_that_dies_behind_the_insert_leaves_no_two_current_versions(
     world: World, sandbox: Sandbox, tmp_path: Path, later: bool

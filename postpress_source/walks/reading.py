@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from postpress_source.arguments import Filters
-from postpress_source.errors import PostpressContractError
-from postpress_source.walks.gone import Evidence, SecondLook, judge, plausible
+from postpress_source.walks.gone import Evidence, SecondLook, judge
+from postpress_source.walks.missing import counts_of, missing_of, refuse_losses
 from postpress_source.walks.plan import (
     Kind,
     Plan,
@@ -97,8 +97,7 @@ class Reading:
         self._run_all(beside)
         walks = [*walks, *beside]
         if self.again:
-            self._read_again(walks)
-            self._refuse_losses(walks)
+            self._refuse_losses(walks, self._read_again(walks))
         errors = [walk.error for walk in walks if walk.error]
         if len(errors) == len(walks):
             raise all_failed(errors)
@@ -117,7 +116,7 @@ class Reading:
 
         run_side_by_side(self.reader.run, walks, self.parallel, self.stop, on_end)
 
-    def _read_again(self, walks: Sequence[Walk]) -> None:
+    def _read_again(self, walks: Sequence[Walk]) -> list[Walk]:
         """Read what was active since each walk's first page; what ails that ails the walk."""
         looks = [
             (walk, replace(_AGAIN, watermark=walk.top, stop=walk.top))
@@ -131,36 +130,17 @@ class Reading:
             walk.finished_at, walk.error = look.finished_at, look.error
             walk.unasked += look.unasked
             walk.repeats += look.repeats
+        return runs
 
-    def _refuse_losses(self, walks: Sequence[Walk]) -> None:
-        """Don't let replacing take away what isn't listed, as far as that is no proof.
-
-        Raises:
-            PostpressContractError: It says of which account, and how much.
-        """
-        rows = self.rows.all() if self.rows else None
-        if rows is None or not walks[0].asks_for_all or not rows.num_rows:
-            return
-        listed = pa.concat_tables(self.spool.keys({w.number for w in walks}).values())
-        missing = _missing(rows, listed)
-        counts = {c["values"]: c["counts"] for c in pc.value_counts(rows["account_id"]).to_pylist()}
-        named = {walk.account_id for walk in walks} - {None}
-        for account, ids in missing.items():
-            if len(ids) > plausible(counts[account]) and (account in named or not named):
-                raise PostpressContractError(
-                    f"Account {account}: {len(ids)} of its {counts[account]} rows aren't listed, "
-                    "which isn't proved to be for good, and replacing would take them away; "
-                    "nothing was loaded",
-                    account_id=account,
-                    next_step="Merge, the default: it deletes what two full walks agree on. Or "
-                    'begin anew: refresh="drop_sources".',
-                )
-        if not listed.num_rows:
-            raise PostpressContractError(
-                f"No chat is listed, and replacing would take {rows.num_rows} rows away; nothing "
-                "was loaded",
-                next_step='Check account_id. To begin anew: refresh="drop_sources".',
-            )
+    def _refuse_losses(self, walks: Sequence[Walk], again: Sequence[Walk]) -> None:
+        """Don't let replacing take away what isn't listed, as far as that is no proof."""
+        if not all(walk.complete for walk in walks):
+            return  # which is refused in any case, and says more
+        rows = self.rows.all() if self.rows and walks[0].asks_for_all else None
+        if rows is not None:
+            listed = self.spool.keys({walk.number for walk in (*walks, *again)})
+            named = {walk.account_id for walk in walks} - {None}
+            refuse_losses(rows, pa.concat_tables(listed.values()), named)
 
     # --- what is gone ----------------------------------------------------------------------------
 
@@ -182,8 +162,8 @@ class Reading:
         # what any walk of the run has listed lands, so it isn't gone yet
         landing = [walk.number for walk in (*walks, *swept) if walk.error is None]
         listed = self.spool.keys(landing)
-        missing = _missing(rows, pa.concat_tables(listed.values()))
-        counts = {c["values"]: c["counts"] for c in pc.value_counts(rows["account_id"]).to_pylist()}
+        missing = missing_of(rows, pa.concat_tables(listed.values()))
+        counts = counts_of(rows)
         found = [
             Evidence(
                 whole=True,
@@ -234,16 +214,6 @@ class Reading:
                 evidence.rows,
                 "Replacing takes them away" if self.again else _THEY_STAY,
             )
-
-
-def _missing(rows: pa.Table, listed: pa.Table) -> dict[str, set[str]]:
-    """By account, the ids of rows that aren't listed."""
-    gone = rows.filter(pc.invert(pc.is_in(rows["id"], listed["id"].combine_chunks())))
-    missing: dict[str, set[str]] = {}
-    pairs = zip(gone["account_id"].to_pylist(), gone["id"].to_pylist(), strict=True)
-    for account, chat_id in pairs:
-        missing.setdefault(account, set()).add(chat_id)
-    return missing
 
 
 def _look(walk: Walk, account: str) -> Walk:

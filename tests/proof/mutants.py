@@ -30,7 +30,13 @@ MUTANTS: Final = (
         test_kept.test_a_chat_that_moves_up_past_both_looks_stays,
     ),
     Mutant("walks.gone:judge", "evidence.missing - second.listed", "evidence.missing"),
-    Mutant("walks.gone:judge", "len(missing - again) > max(1, PLAUSIBLE * evidence.rows)", "()"),
+    Mutant("walks.gone:judge", "len(missing - again) > plausible(evidence.rows)", "()"),
+    Mutant(
+        "walks.gone:judge",
+        "second.sank or",
+        "",
+        test_kept.test_a_chat_that_is_skipped_twice_as_others_sink_past_both_readers_stays,
+    ),
     Mutant(
         "walks.gone:judge",
         "len(again) < before.count",
@@ -71,7 +77,7 @@ MUTANTS: Final = (
         '"" if walk.repeats else',
         test_complete.test_a_page_that_repeats_by_chance_costs_a_second_try,
     ),
-    Mutant("walks.reading:_memory_after", "if not walk.complete:", "if walk.error:"),
+    Mutant("walks.remember:_memory_after", "if not walk.complete:", "if walk.error:"),
     Mutant("sync:_refuse_holes", "if walk.error:", "if not walks:"),
     Mutant("chats.tables:in_window", "pc.or_kleene(keep, pc.is_null(timestamp))", "keep"),
     Mutant("chats.records:_whole", "_WHOLE_NUMBER.fullmatch(value)", "not value"),

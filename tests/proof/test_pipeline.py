@@ -170,7 +170,7 @@ def cause_of(error: BaseException | None) -> PostpressError:
     raise AssertionError("the run failed, and not by an error of the package")
 
 
-TestWholePipeline = WholePipeline.TestCase
+TestWholePipeline = pytest.mark.slow(WholePipeline.TestCase)
 TestWholePipeline.settings = settings(
     max_examples=examples(8),
     stateful_step_count=10,

@@ -47,13 +47,13 @@ def tried(what: Callable[[], object], line: str) -> None:
 
 
 def test_what_is_promised_holds_in_new_worlds() -> None:
-    for number in while_there_is_time(12):
+    for number in while_there_is_time(8):
         seed = SEED * 1_000_000 + number
         tried(partial(tell_core, seed), replays("core", seed))
 
 
 def test_what_is_promised_holds_in_new_worlds_through_dlt_into_duckdb() -> None:
-    for number in while_there_is_time(12):
+    for number in while_there_is_time(8):
         seed = SEED * 1_000_000 + number
         tried(partial(tell_whole, seed), replays("whole", seed))
 
@@ -63,6 +63,6 @@ def test_runs_after_a_death_make_it_good(kind: str, tmp_path: Path) -> None:
     scene = Scene(KINDS[kind], tmp_path / "scene")
     moments = list(range(1, scene.prepare().passed.total() + 1))
     Random(SEED).shuffle(moments)
-    for number in while_there_is_time(6):
+    for number in while_there_is_time(4):
         moment = moments[number % len(moments)]
         tried(partial(scene.play, moment), replays("crash", f"{kind}:{moment}"))

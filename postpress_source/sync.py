@@ -126,15 +126,16 @@ class Sync:
         if shape.is_discarded:
             logger.warning("The schema contract discards new tables, so no chat lands.")
             return
-        texts = texts_of(shape, Table(shape))
-        standing = look_for_last_load(state, Table(shape), shape)
+        there = Table(shape)
+        texts = texts_of(shape, there)
+        standing = look_for_last_load(state, there, shape)
         if standing.lost:
             state.pop("scopes", None)
         keeps = self._history_keep is not None
         standing = replace(standing, history_begins=_begins(state, standing, keeps=keeps))
         load_id, seen_at = package.load_id, package.date(state, now)
         if self._history_keep is not None:
-            mend_history(Table(shape), shape, state, standing, now - self._history_keep)
+            mend_history(there, shape, state, standing, now - self._history_keep)
         shape.describe(
             new=standing.no_table,
             new_history=standing.no_history,

@@ -79,7 +79,7 @@ def look_for_last_load(state: dict[str, Any], table: Table, shape: Shape) -> Sta
     extracted = pipeline.list_extracted_load_packages()
     pending = {*extracted, *pipeline.list_normalized_load_packages()}
     due = [load_id for load_id in loads if load_id not in pending]
-    # the name that a run is given for its load is the pipeline's only afterwards
+    # the pipeline may have been made anew for another dataset, the table renamed
     here = [pipeline.dataset_name, shape.names.chats]
     before = [state.get("dataset", here[0]), state.get("table", NAMES.chats)]
     elsewhere = bool(due) and before != here

@@ -44,6 +44,35 @@ def test_a_test_that_hangs_or_kills_its_worker_ends_the_run(program: str, tmp_pa
         assert "in test_it\n" in ended.stderr, "where it hung"
 
 
+WRITES = """
+from pathlib import Path
+def test_it():
+    with Path("order").open("a") as file: file.write(__file__[-4])
+"""
+
+
+@pytest.mark.slow
+def test_what_there_is_no_time_for_is_left_out_and_said_and_comes_first_another_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each file of tests comes first under some seed, and none is begun when the time is up."""
+    monkeypatch.chdir(tmp_path)
+    for name in "abc":
+        (tmp_path / f"test_{name}.py").write_text(WRITES)
+    orders = set()
+    for seed in map(str, range(9)):
+        monkeypatch.setenv("PROOF_SEED", seed)
+        assert run_pytest(tmp_path, "-p", "no:xdist", "--within=300").returncode == 0
+        orders.add(Path("order").read_text())
+        Path("order").unlink()
+    assert {order[0] for order in orders} == set("abc")
+    assert {len(order) for order in orders} == {3}
+    ended = run_pytest(tmp_path, "-p", "no:xdist", "--within=0")
+    assert "3 skipped" in ended.stdout
+    assert "no time left" in ended.stdout
+    assert not Path("order").exists()
+
+
 # A child that has left its session, an orphan that is deaf to a signal, and one in the foreground.
 FAMILY = """
 setsid sleep 1000 &

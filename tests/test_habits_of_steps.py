@@ -18,7 +18,7 @@ from postpress_source.sandbox import Sandbox, World
 from tests.proof.landed import is_equal, select
 from tests.proof.test_pipeline import cause_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.in_turn]
+pytestmark = pytest.mark.slow
 
 FULL = timedelta(0)
 

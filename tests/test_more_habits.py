@@ -26,7 +26,7 @@ Habit = Callable[[dlt.Pipeline, Any], Any]
 Opened = Callable[..., dlt.Pipeline]
 
 
-pytestmark = [pytest.mark.slow, pytest.mark.in_turn]
+pytestmark = pytest.mark.slow
 
 ON_POSTGRES = os.environ.get("POSTPRESS_TEST_HABITS") == "postgres"
 

@@ -15,7 +15,7 @@ from postpress_source.sandbox import World, generate_world, serve
 from tests.proof.landed import as_landed, elements, is_equal, landed_chats, select
 from tests.proof.listing import Row, expected_row
 
-pytestmark = [pytest.mark.slow, pytest.mark.in_turn]
+pytestmark = pytest.mark.slow
 
 PAGE = (Path(__file__).parent.parent / "docs" / "dlt-recipes.md").read_text("utf-8")
 SECTIONS = re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)

@@ -86,9 +86,7 @@ class Target:
     def param(self) -> Any:
         """For tests of every target; lakes take several times as long as databases."""
         is_lake = self.table_format is not None or self.s3 or self.name == "ducklake"
-        return pytest.param(
-            self, id=self.name, marks=[pytest.mark.slow, pytest.mark.in_turn] if is_lake else []
-        )
+        return pytest.param(self, id=self.name, marks=[pytest.mark.slow] if is_lake else [])
 
 
 def server(variable: str, packages: str) -> str:

@@ -27,7 +27,6 @@ OWN = ("extra", "version", "seen_from", "seen_until", "gone", "_dlt_load_id", "_
 pytestmark = [
     pytest.mark.server,
     pytest.mark.slow,
-    pytest.mark.in_turn,
     # dlt 1.31, the merge of its sqlalchemy destination
     pytest.mark.filterwarnings("ignore:Coercing Subquery object"),
 ]

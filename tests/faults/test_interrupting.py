@@ -20,7 +20,7 @@ from tests.faults.asking import KEY, VARIABLES, Authority, secure
 from tests.faults.hostile import hostile
 from tests.waiting import wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.in_turn]
+pytestmark = pytest.mark.slow
 
 SECONDS = 10
 """One, where nothing else runs; the servers would hold it up for a hundred and more."""

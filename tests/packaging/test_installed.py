@@ -56,7 +56,6 @@ def environment(request: pytest.FixtureRequest, wheel: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.in_turn
 @pytest.mark.parametrize("environment", ["3.11", "3.12", "3.13", "3.14"], indirect=True)
 def test_the_readme_holds_for_what_is_installed(environment: dict[str, str]) -> None:
     home = Path(environment["HOME"])

@@ -29,7 +29,6 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.mark.slow
-@pytest.mark.in_turn
 @pytest.mark.parametrize("world", CORPUS[3::10], ids=lambda world: f"world {world.seed}")
 def test_what_is_promised_holds_through_the_whole_pipeline(
     world: Drawn, sandbox: Sandbox, tmp_path: Path

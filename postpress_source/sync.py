@@ -143,7 +143,7 @@ class Sync:
         )
         shape.create_again(standing.dropped, load_id)
         empty = package.emptied or (standing.no_table and standing.no_history)
-        table = Table(shape, empty=empty, history=keeps)
+        table = Table(shape, empty=empty, history=keeps, waiting=standing.waiting)
         walks = self.plan(read_memories(state, self._scope), window, now, standing, seen_at)
         replaces = shape.disposition == "replace"
         rows = table if shape.can_delete or keeps or replaces else None

@@ -163,3 +163,21 @@ def test_the_first_of_two_packages_that_is_lost_is_made_good(
     world.receive_message(world.chat_ids[50])
     pipeline.run(source(sandbox))
     assert is_equal(pipeline, world)
+
+
+def test_a_run_that_is_read_before_the_last_one_has_landed_is_not_compared_with_what_is_there(
+    world: World, sandbox: Sandbox, file: Path
+) -> None:
+    pipeline = pipeline_into(file)
+    pipeline.run(source(sandbox))
+    newest = world.relist()[0]
+    for name in ("another", newest["name"]):
+        world.rename(newest["id"], name)
+        pipeline.extract(source(sandbox))
+    pipeline.normalize()
+    pipeline.load()
+    assert is_equal(pipeline, world)
+    current = select(pipeline, "SELECT id, name FROM chats_history WHERE seen_until IS NULL")
+    assert {row["id"]: row["name"] for row in current} == {
+        c["id"]: c["name"] for c in world.relist()
+    }

@@ -55,6 +55,7 @@ class Standing:
         twice_in_history: Chats that have two current versions in `chats_history`, or one version
             twice; 0 if unknown.
         history_begins: History is kept from this run on, and wasn't before.
+        waiting: Loads were read and haven't landed yet: what is there isn't what will be.
     """
 
     lost: bool = False
@@ -64,6 +65,7 @@ class Standing:
     doubles: int = 0
     twice_in_history: int = 0
     history_begins: bool = False
+    waiting: bool = False
 
 
 def look_for_last_load(state: dict[str, Any], table: Table, shape: Shape) -> Standing:
@@ -90,6 +92,7 @@ def look_for_last_load(state: dict[str, Any], table: Table, shape: Shape) -> Sta
         standing = table.ask(lambda client: _standing(client, shape, due, everything))
     if standing is None:
         return Standing()
+    standing = replace(standing, waiting=bool(pending))
     state.pop("appended", None)
     if standing.lost:
         loads.clear()

@@ -56,16 +56,19 @@ class Table:
         shape: What they are called, and how they are kept.
         empty: Whether there certainly are none yet.
         history: Whether history is kept.
+        waiting: Whether earlier loads are still to come, so that no row can be told to be the same.
 
     Attributes:
         doubled: Whether a chat was seen to be there twice.
     """
 
-    def __init__(self, shape: Shape, *, empty: bool = False, history: bool = False) -> None:
+    def __init__(
+        self, shape: Shape, *, empty: bool = False, history: bool = False, waiting: bool = False
+    ) -> None:
         self._shape = shape
         self._history = history
         self._empty = empty
-        self._blind = False
+        self._blind = waiting
         self._accounts: set[str] = set()
         self._chats, self._versions = VersionSet(), VersionSet()
         self._keys = LOOK.empty_table()

@@ -91,11 +91,11 @@ servers-start: ## Start PostgreSQL and MariaDB on loopback for the tests
 servers-stop: ## Stop them and delete their data
 	.ci/servers-local stop
 
-test-lowest: setup ## Run the fast tests of the core on the lowest versions allowed
+test-lowest: setup ## Run the tests of the core on the lowest versions allowed
 	$(UV) venv --quiet --allow-existing --python $(BIN)/python .venv-lowest
 	$(UV) pip install --quiet --python .venv-lowest --resolution lowest-direct --upgrade \
 		--group harness -e '.[sandbox]'
-	$(BOUNDED) .venv-lowest/bin/pytest -n auto -W default -m "not slow" $(or $(ARGS),$(OF_THE_CORE))
+	$(BOUNDED) .venv-lowest/bin/pytest -n auto -W default $(or $(ARGS),$(OF_THE_CORE))
 
 test-newest: setup ## Run the fast tests on the newest dlt, duckdb, sqlglot, pyarrow; may fail
 	UV_PROJECT_ENVIRONMENT=.venv-newest $(UV) sync --quiet --frozen --all-extras

@@ -22,6 +22,8 @@ from tests.cut_off import lost_acknowledgements
 from tests.proof.landed import as_landed, landed_chats, select
 from tests.proof.listing import Row, expected_row
 
+pytestmark = pytest.mark.slow
+
 KEYS = {"chats": "id", "chats__folder": "_dlt_id", "chats__disabled_features": "_dlt_id"}
 
 # A run, and what is to happen to it: a function of tests/cut_off.py and its arguments.
@@ -117,7 +119,6 @@ def bring_new_chats(world: World) -> None:
         world.new_chat("a1", at=world.now, folder=["new", "newer"], disabledFeatures=["reply"])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("table", "later"),
     [("chats", False), ("chats__folder", True)],
@@ -144,7 +145,6 @@ def test_the_run_after_a_process_died_replaces_what_landed_twice(
         assert is_equal(pipeline, world)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(int(os.environ.get("KILLS", "2"))))
 def test_a_load_that_is_killed_anywhere(tmp_path: Path, seed: int) -> None:
     """`KILLS=20 pytest -m slow -s` says how many of so many doubled rows."""
@@ -287,7 +287,6 @@ def test_ctrl_c_while_the_destination_is_asked_ends_the_run(
     assert not sandbox.requests
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["doubles", "another"])
 def test_a_pipeline_without_a_state_looks_as_well(
     world: World, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
@@ -320,7 +319,6 @@ def test_two_pipelines_that_fill_new_tables_at_once(
     assert is_equal(first, world)
 
 
-@pytest.mark.slow
 def test_what_is_not_listed_any_more_calls_for_few_walks(
     world: World, sandbox: Sandbox, tmp_path: Path
 ) -> None:

@@ -22,6 +22,8 @@ from postpress_source.sandbox import Sandbox, World
 from tests.proof.landed import is_equal, landed_chats, select
 from tests.proof.test_pipeline import cause_of
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 KEY = "pp_live_of_the_tests"
 CET = timezone(timedelta(hours=1))
@@ -267,7 +269,6 @@ pipeline.run(postpress_source())
 """
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "name", "sent"),
     [

@@ -17,6 +17,8 @@ from postpress_source.chats.fields import COLUMNS
 from postpress_source.views import chats_as_of, create_views, drop_views, view_sql
 from tests.proof.landed import select
 
+pytestmark = pytest.mark.slow
+
 NOON = datetime(2026, 5, 18, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 POSTGRES = os.environ.get("POSTPRESS_TEST_POSTGRES")

@@ -28,6 +28,8 @@ from postpress_source.sandbox import (
 from tests.proof.landed import as_landed, elements, landed_chats, select, watermark_shown
 from tests.proof.listing import Row, expected_row
 
+pytestmark = pytest.mark.slow
+
 HOUR = timedelta(hours=1)
 FULL = timedelta(0)
 
@@ -132,7 +134,6 @@ def inbox(tmp_path: Path, world: World) -> Iterator[Inbox]:
 # --- what it costs -------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_a_quiet_inbox_costs_four_requests_and_no_row(tmp_path: Path) -> None:
     world = generate_world(20_000, 4, seed=3)
     with serve(world) as sandbox:
@@ -164,7 +165,6 @@ def test_a_quiet_inbox_costs_four_requests_and_no_row(tmp_path: Path) -> None:
 # --- what a head walk brings ---------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_ties_late_chats_and_chats_that_jump_are_there_after_the_next_head_walk(
     inbox: Inbox, world: World
 ) -> None:
@@ -197,7 +197,6 @@ def test_ties_late_chats_and_chats_that_jump_are_there_after_the_next_head_walk(
     assert not walk["to_the_end"]
 
 
-@pytest.mark.slow
 def test_a_chat_dated_2099_blinds_nobody(inbox: Inbox, world: World) -> None:
     world.new_chat("a1", id="far", at=datetime(2099, 1, 1, tzinfo=UTC))
     for number in range(3):
@@ -213,7 +212,6 @@ def test_a_chat_dated_2099_blinds_nobody(inbox: Inbox, world: World) -> None:
     assert inbox.is_equal()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("order", ["oldest_first", "by_account", "by_id", "shuffled"])
 def test_another_order_is_noticed_and_read_to_the_end(tmp_path: Path, order: str) -> None:
     world = generate_world(120, 3, order=order)
@@ -269,7 +267,6 @@ def test_an_account_out_of_sight_comes_with_the_next_full_walk(inbox: Inbox, wor
 # --- what a full walk brings ---------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_silent_changes_and_array_rows_are_right_after_a_full_walk_that_comes_by_itself(
     inbox: Inbox, world: World
 ) -> None:
@@ -344,7 +341,6 @@ def test_unread_chats_alone_are_followed_too(inbox: Inbox, world: World) -> None
 # --- accounts side by side -----------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_accounts_are_walked_side_by_side_as_many_at_once_as_allowed(
     inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -363,7 +359,6 @@ def test_accounts_are_walked_side_by_side_as_many_at_once_as_allowed(
     assert inbox.is_equal()
 
 
-@pytest.mark.slow
 def test_a_sick_account_is_skipped_and_its_gap_is_filled_when_it_is_well(
     inbox: Inbox, world: World
 ) -> None:
@@ -451,7 +446,6 @@ def test_an_account_met_on_the_way_that_is_sick_is_read_when_it_is_well(
 # --- runs that die -------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("page", [1, 5, 12])
 def test_a_run_that_dies_in_mid_walk_changes_nothing_and_the_next_fills_in(
     inbox: Inbox, world: World, page: int
@@ -686,7 +680,6 @@ def test_the_ledger_stands_in_the_load_of_its_rows_and_chains_the_watermarks(
     assert {w["_dlt_load_id"] for w in walks} <= {load["load_id"] for load in loads}
 
 
-@pytest.mark.slow
 def test_the_state_of_a_hundred_accounts_is_small(tmp_path: Path) -> None:
     world = World()
     accounts = [world.connect_account("LINKEDIN", history=3) for _ in range(100)]

@@ -10,6 +10,8 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from postpress_source import postpress_source
 from postpress_source.sandbox import World, WorldOptions, serve
 
+pytestmark = pytest.mark.slow
+
 FULL = timedelta(0)
 
 

@@ -16,6 +16,8 @@ from postpress_source.sandbox import Fault, RateLimit, Sandbox
 from tests.cli.conftest import COLOUR, ESCAPE, POSTPRESS, Desk, assert_plain
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.slow
+
 
 def landed(desk: Desk) -> list[str]:
     return [row[0] for row in desk.query("SELECT id FROM postpress.chats ORDER BY id")]
@@ -55,7 +57,6 @@ def test_in_a_pipe(desk: Desk, inbox: Sandbox) -> None:
     assert (listed(inbox)[0],) in archived
 
 
-@pytest.mark.slow
 def test_progress_in_a_pipe_is_plain_lines(desk: Desk, inbox: Sandbox) -> None:
     inbox.latency = timedelta(seconds=2.5)
     ended = desk.run("run")
@@ -64,7 +65,6 @@ def test_progress_in_a_pipe_is_plain_lines(desk: Desk, inbox: Sandbox) -> None:
     assert_plain(ended.text)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("no_color", [False, True])
 def test_in_a_terminal(desk: Desk, inbox: Sandbox, no_color: bool) -> None:
     inbox.latency = timedelta(seconds=0.4)
@@ -79,7 +79,6 @@ def test_in_a_terminal(desk: Desk, inbox: Sandbox, no_color: bool) -> None:
     assert "\x1b[?25h" in ended.out, "the cursor stays hidden"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("accounts", ["all visible", "each in a thread"])
 def test_ctrl_c_while_reading(desk: Desk, inbox: Sandbox, accounts: str) -> None:
     inbox.faults.add(Fault(kind="slow", page=2, delay=timedelta(seconds=300), times=None))
@@ -171,7 +170,6 @@ def test_nobody_listens(desk: Desk) -> None:
     assert_plain(ended.text)
 
 
-@pytest.mark.slow
 def test_waits_are_told(desk: Desk, inbox: Sandbox) -> None:
     inbox.faults.add(Fault(status=429, retry_after=timedelta(seconds=4)))
     ended = desk.run("run")
@@ -181,7 +179,6 @@ def test_waits_are_told(desk: Desk, inbox: Sandbox) -> None:
     assert_plain(ended.text)
 
 
-@pytest.mark.slow
 def test_a_sick_account_is_named_and_the_others_land(desk: Desk, inbox: Sandbox) -> None:
     well, sick, other = inbox.world.accounts
     inbox.world.disconnect_account(sick)
@@ -197,7 +194,6 @@ def test_a_sick_account_is_named_and_the_others_land(desk: Desk, inbox: Sandbox)
     assert [walk["account_id"] for walk in told["skipped"]] == [sick]
 
 
-@pytest.mark.slow
 def test_a_file_that_is_open_elsewhere(desk: Desk, inbox: Sandbox) -> None:
     holder = subprocess.Popen(
         [
@@ -225,7 +221,6 @@ def test_a_file_that_is_open_elsewhere(desk: Desk, inbox: Sandbox) -> None:
     assert landed(desk) == listed(inbox)
 
 
-@pytest.mark.slow
 def test_a_run_after_ctrl_c_in_the_load_counts_both_loads(desk: Desk, inbox: Sandbox) -> None:
     (desk.folder / "sitecustomize.py").write_text(
         "import dlt.load.load as load\n"
@@ -253,7 +248,6 @@ def test_a_run_after_ctrl_c_in_the_load_counts_both_loads(desk: Desk, inbox: San
     assert told["rows"]["chats__folder"] >= folders[0] == 3
 
 
-@pytest.mark.slow
 def test_what_can_never_be_loaded_is_said_with_the_command_that_frees_the_next_run(
     desk: Desk, inbox: Sandbox
 ) -> None:
@@ -300,7 +294,6 @@ def test_an_account_that_lists_nothing_is_warned_of(desk: Desk, inbox: Sandbox) 
     assert_plain(ended.text)
 
 
-@pytest.mark.slow
 def test_parquet_files(desk: Desk, inbox: Sandbox) -> None:
     ended = desk.run("run", "--destination", "filesystem")
     assert ended.code == 0, ended.text
@@ -315,7 +308,6 @@ def test_parquet_files(desk: Desk, inbox: Sandbox) -> None:
     assert told["rows"]["chats"] == 600
 
 
-@pytest.mark.slow
 def test_two_destinations_keep_watermarks_of_their_own(desk: Desk, inbox: Sandbox) -> None:
     assert desk.run("run", "--destination", "filesystem").code == 0
     chat = inbox.world.new_chat()
@@ -325,7 +317,6 @@ def test_two_destinations_keep_watermarks_of_their_own(desk: Desk, inbox: Sandbo
     assert landed(desk) == listed(inbox)
 
 
-@pytest.mark.slow
 def test_sandbox_needs_no_key_and_goes_on_where_it_was(desk: Desk) -> None:
     first = desk.run("run", "--sandbox", "--json")
     assert first.code == 0, first.text
@@ -351,7 +342,6 @@ def test_sandbox_needs_no_key_and_goes_on_where_it_was(desk: Desk) -> None:
     assert not (desk.folder / "inbox.duckdb").exists()
 
 
-@pytest.mark.slow
 def test_rate_limits_are_heeded(desk: Desk, inbox: Sandbox) -> None:
     inbox.rate_limit = RateLimit(burst=2, per_second=2.0)
     ended = desk.run("run", *every_account(inbox))

@@ -23,11 +23,11 @@ from postpress_source.chats.tables import in_window
 from postpress_source.errors import PostpressContractError
 from postpress_source.landing.hand_over import HandOver, lands
 from postpress_source.landing.ledger import accounts, ledger
+from postpress_source.landing.mend import mend_history
 from postpress_source.landing.package import Package, package_of_run, refuse_other_dataset
 from postpress_source.landing.repair import (
     Standing,
     look_for_last_load,
-    mend_history,
     remember_load,
 )
 from postpress_source.landing.shape import Shape
@@ -58,6 +58,7 @@ from postpress_source.walks.watermark import (
 logger = logging.getLogger("postpress_source")
 
 _LOST: Final = "the last load isn't in this destination"
+_OVERTAKEN: Final = "an older load has landed after the last one"
 _DOUBLED: Final = "rows landed twice: a load was cut off"
 
 
@@ -129,13 +130,15 @@ class Sync:
         there = Table(shape)
         texts = texts_of(shape, there)
         standing = look_for_last_load(state, there, shape)
-        if standing.lost:
+        if standing.lost or standing.overtaken:
             state.pop("scopes", None)
         keeps = self._history_keep is not None
         standing = replace(standing, history_begins=_begins(state, standing, keeps=keeps))
         load_id, seen_at = package.load_id, package.date(state, now)
-        if self._history_keep is not None:
-            mend_history(there, shape, state, standing, now - self._history_keep)
+        keep_from = None if self._history_keep is None else now - self._history_keep
+        if keep_from is not None:
+            doubled, new = standing.twice_in_history, standing.no_history
+            mend_history(there, shape, state, keep_from, doubled=doubled, new=new)
         shape.describe(
             new=standing.no_table,
             new_history=standing.no_history,
@@ -170,7 +173,7 @@ class Sync:
         if landing.rows:
             remember_load(state, load_id, shape.names.chats, appended=shape.appends)
             state["seen_at"] = seen_at.isoformat()
-        rows = _ledger(walks, sweeps, after, load_id, landing)
+        rows = ledger(_seen_by(walks, sweeps, after, landing), load_id, keep_from)
         yield from landing.ledger(rows, accounts(walks, load_id))
         if window.end is not None:
             return
@@ -222,8 +225,9 @@ class Sync:
             full_walk_every=self._full_walk_every,
             start=window.start,
         )
-        if standing.lost or standing.doubles:
-            return plan_full_walk(plan, _LOST if standing.lost else _DOUBLED)
+        if standing.lost or standing.overtaken or standing.doubles:
+            ails = _OVERTAKEN if standing.overtaken else _DOUBLED
+            return plan_full_walk(plan, _LOST if standing.lost else ails)
         if memory and standing.history_begins:
             return plan_full_walk(plan, "history begins")
         return plan
@@ -237,20 +241,17 @@ def _begins(state: dict[str, Any], standing: Standing, *, keeps: bool) -> bool:
     return keeps and (paused or standing.no_history)
 
 
-def _ledger(
-    walks: Sequence[Walk],
-    sweeps: Sequence[Walk],
-    after: Mapping[str, Memory],
-    load_id: str,
-    landing: HandOver,
-) -> Any:
+def _seen_by(
+    walks: Sequence[Walk], sweeps: Sequence[Walk], after: Mapping[str, Memory], landing: HandOver
+) -> list[tuple[Walk, Memory | None]]:
+    """The walks as the ledger says them, with what is remembered after each."""
     for walk in (*walks, *sweeps):
         new = landing.new_of(walk.account_id)
         walk.unchanged = walk.complete and not new
         if not landing.all_in_history:  # it can't say what held at this look
             walk.saw, walk.saw_down_to, walk.saw_unread_down_to = {}, None, None
     rows = [(walk, after.get(walk.account_id or ALL_VISIBLE)) for walk in walks]
-    return ledger([*rows, *((sweep, None) for sweep in sweeps)], load_id)
+    return [*rows, *((sweep, None) for sweep in sweeps)]
 
 
 def _refuse_holes(walks: Sequence[Walk]) -> None:

@@ -101,11 +101,22 @@ def test_the_days_have_two_bounds(pipeline: dlt.Pipeline) -> None:
     assert {row["as_of"] for row in rows} == {NOON + 21 * HOUR, NOON + 45 * HOUR}
 
 
+def test_the_day_of_the_first_load_has_a_row(pipeline: dlt.Pipeline) -> None:
+    create_views(pipeline, at_hour=13)
+    first, *_ = select(pipeline, "SELECT * FROM inbox_backlog_daily ORDER BY day")
+    assert [first[name] for name in ("as_of", "unread_at_least", "unread_at_most")] == [
+        *(NOON + HOUR, 3, 4),
+    ]
+
+
 def test_days_of_which_a_part_was_kept_have_no_row(pipeline: dlt.Pipeline) -> None:
     create_views(pipeline)
     before = select(pipeline, "SELECT * FROM inbox_backlog_daily ORDER BY day")
     with pipeline.sql_client() as client:
         client.execute_sql("DELETE FROM chats_history WHERE seen_until < %s", LOOKS[3])
+        client.execute_sql(
+            "UPDATE chat_walks SET history_from = %s WHERE started_at = %s", LOOKS[3], LOOKS[5]
+        )
     assert select(pipeline, "SELECT * FROM inbox_backlog_daily") == before[1:]
 
 

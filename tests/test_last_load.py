@@ -181,3 +181,32 @@ def test_a_run_that_is_read_before_the_last_one_has_landed_is_not_compared_with_
     assert {row["id"]: row["name"] for row in current} == {
         c["id"]: c["name"] for c in world.relist()
     }
+
+
+def test_an_older_load_that_lands_after_the_last_one_is_made_good(
+    world: World, sandbox: Sandbox, file: Path, tmp_path: Path
+) -> None:
+    pipeline = pipeline_into(file)
+    pipeline.run(source(sandbox))
+    oldest = world.relist()[-1]
+    zombie = dlt.pipeline(
+        pipeline.pipeline_name,
+        destination=dlt.destinations.duckdb(str(file)),
+        dataset_name="postpress",
+        pipelines_dir=str(tmp_path / "of the zombie"),
+    )
+    world.rename(oldest["id"], "another")
+    zombie.sync_destination()
+    zombie.extract(source(sandbox, full_walk_every="PT0S"))
+    zombie.normalize()
+    world.rename(oldest["id"], oldest["name"])
+    pipeline = pipeline_into(file)
+    pipeline.run(source(sandbox))
+    zombie.load()
+    assert not is_equal(pipeline, world)
+    pipeline = pipeline_into(file)
+    pipeline.run(source(sandbox))
+    assert is_equal(pipeline, world)
+    assert last_walk(pipeline)[:2] == ("full", "an older load has landed after the last one")
+    pipeline.run(source(sandbox))
+    assert last_walk(pipeline)[0] == "head"

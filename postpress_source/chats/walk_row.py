@@ -70,6 +70,13 @@ class WalkRow(msgspec.Struct, kw_only=True):
             "elsewhere."
         ),
     ] = None
+    history_from: Annotated[
+        Instant,
+        says(
+            "chats_history has each version that held after it, UTC: history_keep before the run. "
+            "Null where no history is kept."
+        ),
+    ] = None
     watermark_before: Annotated[Instant, says("How far the data was known before, UTC.")]
     watermark_after: Annotated[
         Instant, says("How far it is known now, UTC. Unchanged where the walk isn't complete.")

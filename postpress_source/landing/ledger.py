@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -21,15 +22,18 @@ _MOST_NAMED: Final = 20
 """Accounts that a text of the ledger names."""
 
 
-def ledger(walks: Sequence[tuple[Walk, Memory | None]], load_id: str) -> pa.Table:
+def ledger(
+    walks: Sequence[tuple[Walk, Memory | None]], load_id: str, history_from: datetime | None
+) -> pa.Table:
     """A table of the schema `WALKS`, one row a walk.
 
     Args:
         walks: Each walk with what its unit remembers after it (None where a walk remembers
             nothing: a backfill, a sweep, or an account that was read beside "all visible").
         load_id: The load package that the rows are in.
+        history_from: Versions that were retired before it aren't kept; None: none is.
     """
-    rows = [_row(walk, after, load_id) for walk, after in walks]
+    rows = [_row(walk, after, load_id, history_from) for walk, after in walks]
     return pa.Table.from_pylist([msgspec.structs.asdict(row) for row in rows], WALKS)
 
 
@@ -50,7 +54,7 @@ def accounts(walks: Sequence[Walk], load_id: str) -> pa.Table:
     return pa.Table.from_pylist([msgspec.structs.asdict(row) for row in rows], ACCOUNTS)
 
 
-def _row(walk: Walk, after: Memory | None, load_id: str) -> WalkRow:
+def _row(walk: Walk, after: Memory | None, load_id: str, history_from: datetime | None) -> WalkRow:
     kept = {account for account, verdict in walk.verdicts.items() if verdict.kept}
     whole = walk.whole - kept if walk.filters.account_type is None else ()
     return WalkRow(
@@ -72,6 +76,7 @@ def _row(walk: Walk, after: Memory | None, load_id: str) -> WalkRow:
         saw_all=walk.saw.get(walk.account_id or ""),
         saw_down_to=walk.saw_down_to,
         saw_unread_down_to=walk.saw_unread_down_to,
+        history_from=history_from,
         watermark_before=walk.memory.watermark if walk.memory else None,
         watermark_after=after.watermark if after else None,
         newest_first=None if walk.error else walk.progress.newest_first,

@@ -15,9 +15,8 @@ To be used inside the running resource.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any, Final
 
 import dlt
@@ -30,14 +29,13 @@ from dlt.destinations.sql_client import SqlClientBase
 from dlt.load.configuration import LoaderConfiguration
 
 from postpress_source.chats.columns import NAMES
+from postpress_source.landing.mend import twice
 from postpress_source.landing.shape import Shape
 from postpress_source.landing.table import Table
 
 logger = logging.getLogger("postpress_source")
 
 
-_ONCE: Final = "postpress_history_once"
-_ANEW: Final = "DROP TABLE IF EXISTS {0}; CREATE TABLE {0} ENGINE = Memory"
 _MOST_LOADS: Final = 20
 """That are remembered where nobody can say whether they are there."""
 
@@ -55,6 +53,7 @@ class Standing:
         twice_in_history: Chats that have two current versions in `chats_history`, or one version
             twice; 0 if unknown.
         history_begins: History is kept from this run on, and wasn't before.
+        overtaken: A load that was read before the last one has landed after it.
         waiting: Loads were read and haven't landed yet: what is there isn't what will be.
     """
 
@@ -65,6 +64,7 @@ class Standing:
     doubles: int = 0
     twice_in_history: int = 0
     history_begins: bool = False
+    overtaken: bool = False
     waiting: bool = False
 
 
@@ -127,7 +127,7 @@ def remember_load(state: dict[str, Any], load_id: str, table: str, *, appended: 
 
 def _standing(client: Any, shape: Shape, loads: list[str], everything: bool) -> Standing:
     there = all(_has_load(client, load_id) for load_id in loads)
-    if not isinstance(client, SqlJobClientBase):
+    if not isinstance(client, SqlJobClientBase):  # of files the newest load's row is what counts
         return Standing(lost=not there, dropped=() if there else (shape.names.chats,))
     names = shape.names
     later = {names.history, names.walk_accounts}  # an earlier release didn't have them
@@ -139,6 +139,7 @@ def _standing(client: Any, shape: Shape, loads: list[str], everything: bool) -> 
         dropped = (*dropped, names.chats)
     standing = Standing(
         lost=not later.issuperset(dropped),
+        overtaken=there and bool(loads) and _is_overtaken(client, loads[-1]),
         dropped=dropped,
         no_table=names.chats in missing,
         no_history=names.history in missing,
@@ -171,18 +172,16 @@ def _doubles(
         for table, key, where in tables
     ]
     of_these = f" WHERE {c('id')} IN (SELECT {c('id')} FROM {history}{of_load})"  # noqa: S608
-    twice = _twice(shape, history, "" if everything else of_these)
-    counts += [] if no_history else [f"(SELECT COUNT(*) FROM ({twice}) AS twice)"]  # noqa: S608
+    versions = twice(shape, history, "" if everything else of_these)
+    counts += [] if no_history else [f"(SELECT COUNT(*) FROM ({versions}) AS twice)"]  # noqa: S608
     ((*found,),) = sql.execute_sql(f"SELECT {', '.join(counts)}") or [[0]]
     in_history = 0 if no_history else found.pop()
     return sum(found), in_history
 
 
-def _twice(shape: Shape, history: str, where: str = "") -> str:
-    """A query for chats of which two versions end at once, or don't end."""
-    chat_id = shape.column("id")
-    ends = f"{chat_id}, {shape.column('seen_until')}"
-    return f"SELECT {chat_id} FROM {history}{where} GROUP BY {ends} HAVING COUNT(*) > 1"  # noqa: S608
+def _of_loads(shape: Shape, loads: Sequence[str]) -> str:
+    quoted = ", ".join(f"'{load_id}'" for load_id in loads or [""])
+    return f" WHERE {shape.column('_dlt_load_id')} IN ({quoted})"
 
 
 def _has_failed_jobs(pipeline: dlt.Pipeline, load_id: str) -> bool:
@@ -216,79 +215,19 @@ def _has_load(client: Any, load_id: str) -> bool:
     return bool(loads)
 
 
-# --- chats_history -------------------------------------------------------------------------------
-
-
-def mend_history(
-    table: Table, shape: Shape, state: dict[str, Any], standing: Standing, keep_from: datetime
-) -> None:
-    """Part in `chats_history` what landed twice, and delete, daily, what isn't kept so long.
-
-    Two versions are current where a load was cut off and run again, or where two that were read
-    before either had landed were appended to a new table. Of copies the first stays; of different
-    versions each ends where the next begins. The only statements that don't go through dlt's load:
-    its `scd2` can do neither.
-
-    Args:
-        table: The destination's.
-        shape: The tables'.
-        state: The resource's.
-        standing: What the destination has.
-        keep_from: Versions that were retired before it go.
-    """
-    day = f"{keep_from:%Y-%m-%d}"
-    old = keep_from if state.get("kept_from") != day else None
-    if standing.no_history:
-        state["kept_from"] = day
-    if shape.versions_apart or standing.no_history or not (old or standing.twice_in_history):
-        return
-    twice = standing.twice_in_history
-    if table.ask(lambda client: _mend(client, shape, twice, old)) and old:
-        state["kept_from"] = day
-
-
-def _of_loads(shape: Shape, loads: Sequence[str]) -> str:
-    quoted = ", ".join(f"'{load_id}'" for load_id in loads or [""])
-    return f" WHERE {shape.column('_dlt_load_id')} IN ({quoted})"
-
-
-def _mend(client: Any, shape: Shape, twice: int, old: datetime | None) -> bool:
-    if not isinstance(client, SqlJobClientBase):
-        return False
-    sql: SqlClientBase[Any] = client.sql_client
-    history = sql.make_qualified_table_name(shape.names.history)
-    with sql.begin_transaction():
-        if old:
-            until = shape.column("seen_until")
-            sql.execute_sql(f"DELETE FROM {history} WHERE {until} < %s", old)  # noqa: S608
-        if twice:
-            columns = [*client.get_storage_table(shape.names.history)[1]]
-            once = _ONCE, "CREATE TEMPORARY TABLE {}"
-            if client.capabilities.sqlglot_dialect == "clickhouse":  # deletes see no temporary one
-                once = sql.make_qualified_table_name(_ONCE), _ANEW
-            for statement in _statements_that_part_doubles(shape, history, columns, *once):
-                sql.execute_sql(statement)
-    return True
-
-
-def _statements_that_part_doubles(
-    shape: Shape, history: str, columns: Sequence[str], once: str, create: str
-) -> Iterator[str]:
-    c = shape.column
-    chat_id, version, since, until = map(c, ("id", "version", "seen_from", "seen_until"))
-    names = ", ".join(map(c, columns))
-    by_chat = f"OVER (PARTITION BY {chat_id} ORDER BY {since})"
-    # of a name of its own, since ClickHouse takes the column's for what it is selected as
-    ends = f"COALESCE(ends_here, LEAD({since}) {by_chat}) AS {until}"
-    ended = ", ".join(ends if c(name) == until else c(name) for name in columns)
-    before = f"LAG({version}) {by_chat} AS before_it, LAG({until}) {by_chat} AS ended_it"
-    before += f", {until} AS ends_here"
-    same_end = "(ended_it = ends_here OR (ended_it IS NULL AND ends_here IS NULL))"
-    yield (
-        f"{create.format(once)} AS SELECT {ended} FROM (SELECT {names}, {before} "  # noqa: S608
-        f"FROM {history} WHERE {chat_id} IN ({_twice(shape, history)})) AS numbered "
-        f"WHERE before_it IS NULL OR before_it <> {version} OR NOT {same_end}"
+def _is_overtaken(client: SqlJobClientBase, load_id: str) -> bool:
+    """Whether another of the pipeline's loads has landed since: a worker's that was thought dead."""
+    schema, sql = client.schema, client.sql_client
+    loads, states = map(
+        sql.make_qualified_table_name, (schema.loads_table_name, schema.state_table_name)
     )
-    yield f"DELETE FROM {history} WHERE {chat_id} IN (SELECT {chat_id} FROM {once})"  # noqa: S608
-    yield f"INSERT INTO {history} ({names}) SELECT {names} FROM {once}"  # noqa: S608
-    yield f"DROP TABLE {once}"
+    load, landed, of_state, name = (
+        sql.escape_column_name(schema.naming.normalize_identifier(column))
+        for column in ("load_id", "inserted_at", "_dlt_load_id", "pipeline_name")
+    )
+    of_pipeline = f"SELECT {of_state} FROM {states} WHERE {name} = %s"  # noqa: S608
+    last = f"SELECT MAX({landed}) FROM {loads} WHERE {load} = %s"  # noqa: S608
+    later = f"{load} <> %s AND {load} IN ({of_pipeline}) AND {landed} > ({last})"
+    query = f"SELECT COUNT(*) FROM {loads} WHERE {later}"  # noqa: S608
+    found = sql.execute_sql(query, load_id, dlt.current.pipeline().pipeline_name, load_id)
+    return bool(found and found[0][0])

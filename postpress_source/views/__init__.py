@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -119,9 +119,17 @@ def chats_as_of(pipeline: dlt.Pipeline, instant: datetime) -> list[dict[str, Any
     Args:
         pipeline: Whose dataset.
         instant: Aware. Exact at the start of a run; what changed between two, `chat_changes` says.
+
+    Raises:
+        ValueError: The instant has no time zone.
     """
+    if instant.tzinfo is None:
+        raise ValueError(f"instant needs a time zone: {instant.isoformat()}+00:00, for example")
+    at = instant.astimezone(UTC)  # SQLite has it as text
     sql = view_sql("chats_as_of").partition("\nSELECT")[2].rstrip().rstrip(";")
-    sql = f"SELECT{sql.replace(':at', '%s')}"
-    with pipeline.sql_client() as client, client.execute_query(sql, instant, instant) as cursor:
-        names = [column[0] for column in cursor.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    with pipeline.sql_client() as client:
+        history = client.make_qualified_table_name("chats_history")
+        sql = sql.replace("chats_history", history).replace(":at", "%s")
+        with client.execute_query(f"SELECT{sql}", at, at) as cursor:
+            names = list(cursor.columns_schema)
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

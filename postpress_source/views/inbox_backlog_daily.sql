@@ -1,7 +1,7 @@
 -- One row an account and day: what was unread, waiting and stale at a set hour, and how sure it is.
 --
--- as_of             the hour, UTC; days before the first version that ended, and so those of which
---                   history_keep has left a part only, and days after the last load have no row
+-- as_of             the hour, UTC; days before the first version, those of which history_keep has left
+--                   a part only, and days after the last load have no row
 -- unread_chats      as the tables had it then; likewise waiting_chats
 -- unread_at_least   unread for certain: all that the chat can have been then was unread
 -- unread_at_most    unread perhaps: these, and what changed between the two looks around the hour
@@ -14,9 +14,8 @@ WITH RECURSIVE parameters AS (
 ),
 looked AS (
     SELECT
-        -- before the first version that ended, others may have been there and not been kept so long
         GREATEST(
-            MIN(w.started_at), (SELECT MIN(h.seen_until) FROM chats_history AS h)
+            MAX(w.history_from), (SELECT MIN(h.seen_from) FROM chats_history AS h)
         ) AS since,
         MAX(w.finished_at) AS until
     FROM chat_walks AS w

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
 
 from postpress_source.sandbox import World, generate_world
+from postpress_source.views import chats_as_of
 from tests.cut_off import lost_acknowledgements
 from tests.destinations.conftest import HOLD, Inbox
 from tests.destinations.landed import LISTS, elements, inbox, ledger, utc
@@ -126,6 +128,11 @@ def test_every_past_run_is_in_history(to: Inbox) -> None:
     assert len(rows) == count, "nothing changed"
     for instant, of_then in shown.items():
         assert at(rows, instant) == of_then
+        if to.place.target.array_tables:
+            there = chats_as_of(to.pipeline(), instant.astimezone(ZoneInfo("Asia/Kolkata")))
+            assert {row["id"]: row["name"] for row in there} == {
+                key: row["name"] for key, row in of_then.items()
+            }
     lives = [row for row in rows if row["id"] == leaves]
     assert [row["seen_until"] is None for row in lives] == [False, False]
     assert len({row["version"] for row in lives}) == 1

@@ -17,6 +17,7 @@ import dlt
 from dlt.common.configuration import resolve_configuration
 from dlt.common.schema.typing import TTableSchema
 from dlt.extract import DltResource, DltSource
+from dlt.extract.items_transform import LimitItem
 from dlt.extract.pipe import Pipe
 from dlt.extract.state import get_current_pipe
 from dlt.normalize.configuration import ItemsNormalizerConfiguration
@@ -128,24 +129,37 @@ def _of_resource(source: DltSource, resource: DltResource) -> Iterator[_Refusal]
         )
     if resource.nested_hints:
         yield "nested_hints=...", "Cast and name what is in the array tables in a view."
-    if any(map(_selects_tables, cast(Pipe, get_current_pipe()).steps)):
-        yield "select_tables(...)", "The tables belong together. Leave it out, and don't read them."
-    if resolve_configuration(ItemsNormalizerConfiguration(), sections=_NORMALIZER).add_dlt_id:
-        yield (
-            ".".join((*_NORMALIZER, "add_dlt_id")),
-            f"The rows have keys of their own, {KEY} and _dlt_id. Set it for the pipelines that "
-            "need it, by name: [<pipeline name>.normalize.parquet_normalizer].",
-        )
     table = resource.compute_table_schema()
+    yield from _of_run(table)
+    if table.get("parent"):
+        yield "parent_table_name=...", "Leave it out: chats is a table of its own."
+    yield from _of_disposition(table)
+    yield from _of_columns(table)
+
+
+def _of_run(table: TTableSchema) -> Iterator[_Refusal]:
+    """What is said beside the resource's hints: steps, settings, formats."""
+    steps = cast(Pipe, get_current_pipe()).steps
+    if any(map(_selects_tables, steps)):
+        yield "select_tables(...)", "The tables belong together. Leave it out, and don't read them."
+    normalizer = resolve_configuration(ItemsNormalizerConfiguration(), sections=_NORMALIZER)
+    for setting in ("add_dlt_id", "add_dlt_load_id"):
+        if getattr(normalizer, setting):
+            yield (
+                ".".join((*_NORMALIZER, setting)),
+                f"The rows have {KEY}, _dlt_id and _dlt_load_id of their own where they need them. "
+                "Set it for the pipelines that need it, by name: "
+                "[<pipeline name>.normalize.parquet_normalizer].",
+            )
+    if table.get("write_disposition") == "replace" and any(
+        isinstance(step, LimitItem) for step in steps
+    ):
+        yield "replace with add_limit(...)", "It would take away all others. Load with merge."
     if table.get("file_format") == "csv" and csv_empties_texts():
         yield (
             'loader_file_format="csv"',
             "By way of CSV every empty text would become null here. Leave it out.",
         )
-    if table.get("parent"):
-        yield "parent_table_name=...", "Leave it out: chats is a table of its own."
-    yield from _of_disposition(table)
-    yield from _of_columns(table)
 
 
 def _selects_tables(step: Any) -> bool:

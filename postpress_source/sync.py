@@ -6,8 +6,7 @@ All of it lands in one load package, together or not at all. To be used inside t
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,22 +14,27 @@ from typing import Any, Final
 
 import dlt
 import pyarrow as pa
-from dlt.common.runtime.collector import NULL_COLLECTOR
 
 from postpress_source.api.client import PostpressClient
 from postpress_source.arguments import Filters, Window
 from postpress_source.chats.tables import in_window
 from postpress_source.errors import PostpressContractError
-from postpress_source.landing.hand_over import HandOver, lands
+from postpress_source.landing.hand_over import HandOver
 from postpress_source.landing.ledger import accounts, ledger
 from postpress_source.landing.mend import mend_history
-from postpress_source.landing.package import Package, package_of_run, refuse_other_dataset
+from postpress_source.landing.package import (
+    Package,
+    package_of_run,
+    refuse_other_dataset,
+    tellers,
+)
 from postpress_source.landing.repair import (
     Standing,
     look_for_last_load,
     remember_load,
 )
 from postpress_source.landing.shape import Shape
+from postpress_source.landing.steps import lands
 from postpress_source.landing.table import Known, Table
 from postpress_source.landing.texts import texts_of
 from postpress_source.walks.plan import (
@@ -40,9 +44,9 @@ from postpress_source.walks.plan import (
     plan_full_walk,
     plan_walk,
 )
-from postpress_source.walks.reader import OnPage, Reader
+from postpress_source.walks.reader import Reader
 from postpress_source.walks.reading import Reading, Rows
-from postpress_source.walks.remember import memories_after, remember_failure
+from postpress_source.walks.remember import memories_after, remember_failure, returned
 from postpress_source.walks.spool import Spool
 from postpress_source.walks.sweep import Budget, Sweeps
 from postpress_source.walks.walk import Walk
@@ -51,6 +55,7 @@ from postpress_source.walks.watermark import (
     Memory,
     read_memories,
     run_watermark,
+    shared_accounts,
     upgrade,
     write_memories,
 )
@@ -147,10 +152,12 @@ class Sync:
         shape.create_again(standing.dropped, load_id)
         empty = package.emptied or (standing.no_table and standing.no_history)
         table = Table(shape, empty=empty, history=keeps, waiting=standing.waiting)
-        walks = self.plan(read_memories(state, self._scope), window, now, standing, seen_at)
+        memories = read_memories(state, self._scope)
+        shared = shared_accounts(state, self._scope, now, self._full_walk_every)
+        walks = self.plan(memories, window, now, standing, seen_at)
         replaces = shape.disposition == "replace"
         rows = table if shape.can_delete or keeps or replaces else None
-        walks, sweeps = self.read(spool, walks, rows, again=replaces)
+        walks, sweeps = self.read(spool, walks, rows, again=replaces, shared=shared)
         if window.end is not None or replaces:
             _refuse_holes(walks)
         after = {} if window.end else memories_after(walks, now)
@@ -178,18 +185,26 @@ class Sync:
         if window.end is not None:
             return
         state.pop("doubled", None)
-        write_memories(state, self._scope, after)
+        write_memories(state, self._scope, after | returned(memories | after, walks, spool))
         _advance(timestamp, run_watermark(after.values()))
 
     def read(
-        self, spool: Spool, walks: list[Walk], rows: Rows | None, *, again: bool = False
+        self,
+        spool: Spool,
+        walks: list[Walk],
+        rows: Rows | None,
+        *,
+        again: bool = False,
+        shared: Collection[str] = (),
     ) -> tuple[list[Walk], list[Walk]]:
         """The walks, run, those beside them, and apart from them the sweeps."""
-        on_page, on_walk = _tellers()
+        on_page, on_walk = tellers()
         reader = Reader(self._client, spool, on_page)
         budget, stop = self._sweep_budget, self._client.close
         sweeps = Sweeps(reader, spool, budget) if budget else None
-        reading = Reading(reader, spool, rows, self._parallel, stop, on_walk, sweeps, again=again)
+        reading = Reading(
+            reader, spool, rows, self._parallel, stop, on_walk, sweeps, again=again, shared=shared
+        )
         return reading.run(walks), sweeps.walks if sweeps else []
 
     def plan(
@@ -279,20 +294,3 @@ def _known(walks: Sequence[Walk]) -> Known | None:
 def _in_window(spool: Spool, window: Window) -> Iterator[pa.Table]:
     tables = (in_window(rows, window.start, window.end) for rows in spool.tables())
     return (rows for rows in tables if rows.num_rows)
-
-
-def _tellers() -> tuple[OnPage, Callable[[int], None]]:
-    """Tell dlt's progress collector of each page, from any thread, and of each walk."""
-    # asked for once: dlt resolves the pipeline's settings each time
-    collector: Any = dlt.current.pipeline().collector if package_of_run() else NULL_COLLECTOR
-    lock = threading.Lock()
-
-    def on_page(chats: int) -> None:
-        with lock:
-            collector.update("pages read")
-            collector.update("chats read", chats)
-
-    def on_walk(walks: int) -> None:
-        collector.update("accounts walked", total=walks)
-
-    return on_page, on_walk

@@ -122,20 +122,62 @@ def test_chats_whose_ids_a_step_changes_are_not_taken_for_gone(
         (lambda row: row.update(name="x"), "by_row"),
         (lambda row: row["unread_count"] > 0, "by_row"),
         (lambda table: table.drop_columns(["id"]), "Keep the column id"),
+        (lambda table: table.drop_columns(["account_id"]), "Keep the column account_id"),
+        (lambda table: table.drop_columns(["timestamp"]), "Keep the column timestamp"),
+        (lambda table: table.append_column("name", table["subject"]), "set_column"),
+        (lambda table: table.append_column("Name", table["subject"]), "set_column"),
+        (by_row(lambda row: row | {"id": None}), "Keep the id"),
+        (by_row(lambda row: row | {"extra": "gone"}), "Leave extra as it is"),
+        (lambda table: "a text", "rows as dicts"),
+        (lambda table: 7, "rows as dicts"),
+        (lambda table: table.to_pandas().assign(unread_count="many"), "values of its type"),
     ],
 )
-@pytest.mark.parametrize("way", ["add_map", "add_filter"])
 def test_a_step_that_cannot_work_is_told_how_it_can(
-    sandbox: Sandbox, pipeline: dlt.Pipeline, way: str, step: Any, says: str
+    world: World, sandbox: Sandbox, pipeline: dlt.Pipeline, step: Any, says: str
 ) -> None:
     wrong = source(sandbox)
-    getattr(wrong.chats, way)(step)
-    if way == "add_filter" and says != "by_row":
-        return
+    wrong.chats.add_map(step)
     with pytest.raises(PipelineStepFailed) as failed:
         pipeline.run(wrong)
     assert isinstance(cause_of(failed.value), PostpressArgumentError)
     assert says in str(failed.value)
+    assert "'many'" not in str(failed.value), "a value"
+    pipeline.run(source(sandbox))
+    assert is_equal(pipeline, world), "nothing is left that would load first"
+
+
+@pytest.mark.parametrize(
+    ("keeps", "chats"),
+    [
+        (lambda row: row["account_type"] == "LINKEDIN", "account_type = 'LINKEDIN'"),
+        (lambda row: row["unread_count"] > 0, "unread_count > 0"),
+        (lambda row: row["name"] is not None, "name IS NOT NULL"),
+        (lambda row: "SALES" in (row["folder"] or ()), "FALSE"),
+        (lambda table: table.num_rows > 9, "TRUE"),
+    ],
+)
+def test_a_filter_is_asked_of_each_row(
+    sandbox: Sandbox, pipeline: dlt.Pipeline, keeps: Any, chats: str
+) -> None:
+    filtered = source(sandbox)
+    filtered.chats.add_filter(keeps)
+    pipeline.run(filtered)
+    (landed,) = select(pipeline, "SELECT COUNT(*) AS n FROM chats")
+    pipeline.run(source(sandbox, full_walk_every=FULL))
+    assert landed == select(pipeline, f"SELECT COUNT(*) AS n FROM chats WHERE {chats}")[0]  # noqa: S608
+
+
+def test_what_a_step_marks_as_chats_is_chats(
+    world: World, sandbox: Sandbox, pipeline: dlt.Pipeline
+) -> None:
+    pipeline.run(source(sandbox))
+    marked = source(sandbox, full_walk_every=FULL)
+    marked.chats.add_map(lambda table: dlt.mark.with_table_name(table, "chats"))
+    world.receive_message(world.chat_ids[100])
+    pipeline.run(marked)
+    assert is_equal(pipeline, world)
+    assert current(pipeline) == 120
 
 
 def test_a_transformer_gets_tables_of_chats_and_alone_it_moves_nothing(

@@ -392,6 +392,8 @@ def test_the_page_lists_what_is_refused() -> None:
         *(key for hinted in columns for column in hinted.values() for key in column),
         "select_tables",
         "add_dlt_id",
+        "add_dlt_load_id",
+        "`replace` with `add_limit",
         "dataset_name",
         "a column called",
         'loader_file_format="csv"',
@@ -459,18 +461,36 @@ def test_a_limit_ends_a_parallelized_one_too(
     assert is_equal(pipeline, world)
 
 
+def test_a_part_does_not_take_the_place_of_the_whole(
+    world: World, sandbox: Sandbox, pipeline: dlt.Pipeline
+) -> None:
+    pipeline.run(source(sandbox))
+    asked = len(sandbox.requests)
+    limited = source(sandbox)
+    limited.add_limit(1)
+    with pytest.raises(PipelineStepFailed, match=r"replace with add_limit.* Load with merge"):
+        pipeline.run(limited, write_disposition="replace")
+    assert len(sandbox.requests) == asked
+    assert is_equal(pipeline, world)
+
+
 def test_to_select_some_of_the_tables_is_refused(sandbox: Sandbox, pipeline: dlt.Pipeline) -> None:
     selected = source(sandbox)
     selected.chats.select_tables("chats")
     assert_refused(lambda: pipeline.run(selected), "select_tables", "Leave it out", sandbox)
 
 
-def test_row_ids_of_dlts_own_are_refused_and_may_be_set_for_other_pipelines(
-    world: World, sandbox: Sandbox, pipeline: dlt.Pipeline, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("column", ["id", "load_id"])
+def test_columns_of_dlts_own_are_refused_and_may_be_set_for_other_pipelines(
+    world: World,
+    sandbox: Sandbox,
+    pipeline: dlt.Pipeline,
+    monkeypatch: pytest.MonkeyPatch,
+    column: str,
 ) -> None:
-    setting = "NORMALIZE__PARQUET_NORMALIZER__ADD_DLT_ID"
+    setting = f"NORMALIZE__PARQUET_NORMALIZER__ADD_DLT_{column.upper()}"
     monkeypatch.setenv(setting, "true")
-    assert_refused(lambda: pipeline.run(source(sandbox)), "add_dlt_id", "by name", sandbox)
+    assert_refused(lambda: pipeline.run(source(sandbox)), f"add_dlt_{column}", "by name", sandbox)
     monkeypatch.setenv(f"{pipeline.pipeline_name.upper()}__{setting}", "false")
     pipeline.run(source(sandbox))
     assert is_equal(pipeline, world)

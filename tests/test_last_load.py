@@ -200,6 +200,7 @@ def test_an_older_load_that_lands_after_the_last_one_is_made_good(
     zombie.extract(source(sandbox, full_walk_every="PT0S"))
     zombie.normalize()
     world.rename(oldest["id"], oldest["name"])
+    world.receive_message(world.chat_ids[50])
     pipeline = pipeline_into(file)
     pipeline.run(source(sandbox))
     zombie.load()

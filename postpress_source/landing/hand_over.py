@@ -1,9 +1,8 @@
 """From the tables of chats that a run read to what dlt stages: what changed, and nothing else.
 
-The resource yields one kind of item, Arrow tables of chats with their lists. So that is what the
-user's maps, filters, limits and transformers meet. Behind them, as the last step of the pipe, each
-table is compared with what the destination has, and becomes rows of `chats`, of its arrays, and of
-`chats_history`. The ledger, and what says that chats are gone, go past the user's steps.
+What has come through the user's steps is compared with what the destination has, and becomes rows
+of `chats`, of its arrays, and of `chats_history`. The ledger, and what says that chats are gone, go
+past the steps.
 """
 
 from __future__ import annotations
@@ -12,33 +11,22 @@ import logging
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 import dlt
 import pyarrow as pa
 import pyarrow.compute as pc
-from dlt.extract.items import DataItemWithMeta, ResolvablePipeItem, TableNameMeta
-from dlt.extract.items_transform import ItemTransform
-from dlt.extract.pipe import ForkPipe, Pipe
-from dlt.extract.state import get_current_pipe
 
 from postpress_source.chats.tables import CHATS, TEXT, split_lists
 from postpress_source.chats.versions import VERSION, versions_of, with_texts
-from postpress_source.errors import PostpressArgumentError
-from postpress_source.landing.given import as_table, fields_of_steps, no_table, with_null
+from postpress_source.landing.given import fields_of_steps, with_null
 from postpress_source.landing.history import tombstones, versions
 from postpress_source.landing.shape import TOMBSTONE, Shape
+from postpress_source.landing.steps import Steps
 from postpress_source.landing.table import Known, Table
 from postpress_source.landing.texts import Texts
 
 logger = logging.getLogger("postpress_source")
-
-
-def lands() -> bool:
-    """Whether the running resource's own items land, and not only those of its transformers."""
-    pipe = cast(Pipe, get_current_pipe())
-    forks = [step for step in pipe.steps if isinstance(step, ForkPipe)]
-    return all(fork.has_pipe(pipe) for fork in forks)
 
 
 class HandOver:
@@ -82,16 +70,9 @@ class HandOver:
         self._everything = everything or replaces or shape.disposition != "merge"
         self._replaces = replaces
         self._known = known
-        self._pipe = cast(Pipe, get_current_pipe())
+        self._steps = Steps(shape.names.chats, self._stage)
         self._own: list[pa.Field] = []
         self._own_as_texts: list[pa.Field] = []
-        self._asked: pa.Array = pa.array([], TEXT)
-        self._ids: set[str | None] = set()
-        self._begun = False
-        self._open = 0
-        self._done = False
-        self._other_ids = False
-        self._given = self._landed = 0
         self.rows: Counter[str] = Counter()
         self.staged: Counter[str | None] = Counter()
         self.lost = False
@@ -99,21 +80,9 @@ class HandOver:
 
     def chats(self, tables: Iterable[pa.Table]) -> Iterator[Any]:
         """The items to yield for tables of chats with their lists; nothing for no tables."""
-        steps = self._pipe.steps
-        for number, step in enumerate(steps):
-            if isinstance(step, ItemTransform):
-                steps[number] = self._counting(step)
-        steps.append(self._land)
-        for table in tables:
-            self._asked = table["id"].combine_chunks()
-            self._given += table.num_rows
-            self._begun = False
-            self._ids = set()
-            yield table
-            while self._open or not self._begun:  # dlt may take its time, and steps may yield more
-                yield None
+        yield from self._steps.give(tables)
         if self._shape.is_new and not self.rows:
-            yield from map(self._past_steps, self._stage(CHATS.empty_table()))
+            yield from map(self._steps.past, self._stage(CHATS.empty_table()))
 
     def gone(self, chat_ids: Collection[str]) -> Iterator[Any]:
         """The items to yield, after the chats, so that these are deleted, in history retired."""
@@ -122,12 +91,12 @@ class HandOver:
             rows = [{"id": chat_id, "extra": TOMBSTONE} for chat_id in gone]
             dead = pa.Table.from_pylist(rows, CHATS)
             dead = with_null(dead.append_column(VERSION, pa.nulls(len(gone), TEXT)), self._own)
-            yield from map(self._past_steps, self._parts(self._with_load_id(dead)))
+            yield from map(self._steps.past, self._parts(self._with_load_id(dead)))
         if gone and self._seen_at and not self._shape.history_is_new:
             ended = tombstones(self._table.accounts_of(gone), self._seen_at)
             ended = with_null(ended, self._own_as_texts)
-            yield self._past_steps(self._of_history(self._with_load_id(ended)))
-        self._done = True
+            yield self._steps.past(self._of_history(self._with_load_id(ended)))
+        self._steps.close()
         replaces = self._replaces or self._table.doubled
         self._shape.choose_merge(gone if self._shape.can_delete else (), replaces=replaces)
 
@@ -137,7 +106,7 @@ class HandOver:
         for name, rows in ((names.walks, walks), (names.walk_accounts, accounts)):
             if rows.num_rows or self._shape.is_new:
                 self._shape.choose_files(name, empty=not rows.num_rows)
-                yield self._past_steps(dlt.mark.with_table_name(rows, name))
+                yield self._steps.past(dlt.mark.with_table_name(rows, name))
 
     def new_of(self, account_id: str | None) -> int:
         """How many chats were staged of an account; None: of all."""
@@ -146,74 +115,16 @@ class HandOver:
     @property
     def all_in_history(self) -> bool:
         """Whether history got all chats: none was kept back by a step, or given another id."""
-        whole = self._given == self._landed and not self._other_ids
-        return whole and self._seen_at is not None
+        return self._steps.whole and self._seen_at is not None
 
     def _may_delete(self, chat_ids: Collection[str]) -> bool:
-        if chat_ids and self._other_ids:
+        if chat_ids and self._steps.other_ids:
             logger.warning(
                 "A step on the resource gives chats other ids than the API does, so %d that seem "
                 "gone stay.",
                 len(chat_ids),
             )
-        return not self._other_ids
-
-    # --- the pipe --------------------------------------------------------------------------------
-
-    def _counting(self, step: Any) -> Any:
-        """A step of the pipe, of which it is known when it has given all that it gives."""
-
-        def counted(item: Any, meta: Any = None) -> Any:
-            self._begun = True
-            try:
-                result = step(item, meta)
-            except (TypeError, AttributeError) as error:
-                if isinstance(item, pa.Table):
-                    raise no_table(error) from error
-                raise
-            return self._count(result) if isinstance(result, Iterator) else result
-
-        return counted
-
-    def _count(self, items: Iterator[Any]) -> Iterator[Any]:
-        self._open += 1
-
-        def counted() -> Iterator[Any]:
-            yield from items
-            self._open -= 1
-
-        return counted()
-
-    def _past_steps(self, item: Any) -> ResolvablePipeItem:
-        """An item that goes to dlt as it is."""
-        marked = isinstance(item, DataItemWithMeta)
-        data, meta = (item.data, item.meta) if marked else (item, None)
-        return ResolvablePipeItem(data, len(self._pipe) - 1, self._pipe, meta)
-
-    def _land(self, item: Any, meta: Any = None) -> Any:
-        """The last step: what has come through the user's own."""
-        self._begun = True
-        if isinstance(meta, TableNameMeta):
-            return item  # a table of the user's own
-        if self._done:
-            raise PostpressArgumentError(
-                "A step on the resource gave chats after the run had ended",
-                next_step="Let it give its items at once: add_map, add_filter or add_yield_map.",
-            )
-        table = as_table(item)
-        ids = table["id"].to_pylist()
-        if len(ids) > len(set(ids)) or not self._ids.isdisjoint(ids):
-            raise PostpressArgumentError(
-                "A step on the resource gives a chat twice",
-                next_step="A row of chats is a chat, its id the key. For several rows of one, use "
-                "a transformer with a table of its own.",
-            )
-        self._ids.update(ids)
-        self._landed += table.num_rows
-        self._other_ids |= not pc.all(pc.is_in(table["id"], self._asked), min_count=0).as_py()
-        return self._count(self._stage(table))
-
-    # --- what is staged --------------------------------------------------------------------------
+        return not self._steps.other_ids
 
     def _stage(self, table: pa.Table) -> Iterator[Any]:
         """The rows that the destination doesn't have, as it takes them."""
@@ -227,7 +138,7 @@ class HandOver:
         self._own, self._own_as_texts = map(fields_of_steps, (table, texts))
         new, new_in_history = self._table.lacks(table, everything=self._everything)
         table = table.filter(new)
-        if self._known is not None and "timestamp" in table.column_names:
+        if self._known is not None:
             self.lost |= self._table.has_lost(table, self._known)
         for account in pc.value_counts(table["account_id"]).to_pylist():
             self.staged[account["values"]] += account["counts"]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from inspect import currentframe, unwrap
 from typing import Any, Final, NamedTuple
 
 import dlt
 from dlt import Pipeline
+from dlt.common.runtime.collector import NULL_COLLECTOR
 from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
 
 from postpress_source.errors import PostpressArgumentError
@@ -77,3 +80,20 @@ def refuse_other_dataset() -> None:
             f"run(dataset_name={named!r:.80}) isn't possible on a pipeline into another dataset",
             next_step="Name it where the pipeline is made: dlt.pipeline(..., dataset_name=...).",
         )
+
+
+def tellers() -> tuple[Callable[[int], None], Callable[[int], None]]:
+    """Tell dlt's progress collector of each page, from any thread, and of each walk."""
+    # asked for once: dlt resolves the pipeline's settings each time
+    collector: Any = dlt.current.pipeline().collector if package_of_run() else NULL_COLLECTOR
+    lock = threading.Lock()
+
+    def on_page(chats: int) -> None:
+        with lock:
+            collector.update("pages read")
+            collector.update("chats read", chats)
+
+    def on_walk(walks: int) -> None:
+        collector.update("accounts walked", total=walks)
+
+    return on_page, on_walk

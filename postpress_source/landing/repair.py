@@ -216,7 +216,7 @@ def _has_load(client: Any, load_id: str) -> bool:
 
 
 def _is_overtaken(client: SqlJobClientBase, load_id: str) -> bool:
-    """Whether another of the pipeline's loads has landed since: a worker's that was thought dead."""
+    """Whether an older load of the pipeline has landed since: of a worker thought dead."""
     schema, sql = client.schema, client.sql_client
     loads, states = map(
         sql.make_qualified_table_name, (schema.loads_table_name, schema.state_table_name)
@@ -227,7 +227,7 @@ def _is_overtaken(client: SqlJobClientBase, load_id: str) -> bool:
     )
     of_pipeline = f"SELECT {of_state} FROM {states} WHERE {name} = %s"  # noqa: S608
     last = f"SELECT MAX({landed}) FROM {loads} WHERE {load} = %s"  # noqa: S608
-    later = f"{load} <> %s AND {load} IN ({of_pipeline}) AND {landed} > ({last})"
+    later = f"{load} < %s AND {load} IN ({of_pipeline}) AND {landed} > ({last})"
     query = f"SELECT COUNT(*) FROM {loads} WHERE {later}"  # noqa: S608
     found = sql.execute_sql(query, load_id, dlt.current.pipeline().pipeline_name, load_id)
     return bool(found and found[0][0])

@@ -5,12 +5,12 @@ be short for many reasons: it moved while it was read, a filter, an account that
 a chat is gone only if
 
 1. a complete full walk of its account, which listed some of the account's chats, didn't list it;
-2. a second look at that account, right afterwards, listed all the others and not this chat either,
-   and what was active meanwhile is less than a page: a chat that jumps to the top, behind the
-   first reader, is then still on the page that the second one begins with;
+2. a second look at that account, right afterwards, listed all the others and not this chat either.
+   Its pages end elsewhere: where pages skip a chat, they would skip it again;
 3. and the full walk before this one had found it missing, too, and none that it had found missing
-   has come back; or few are missing for the first time, one chat, or a tenth of the account's rows,
-   and in neither of the two looks did a chat move down past the reader.
+   has been listed since; or few are missing for the first time, one chat, or a tenth of the
+   account's rows, and nothing moved: both looks listed the same chats at the same timestamps. Where
+   something moves while a list is read, others may be skipped.
 """
 
 from __future__ import annotations
@@ -38,9 +38,14 @@ class Missing:
     count: int
     bits: bytes
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether no other chat is taken for one of them: up to a thousand."""
+        return len(self.bits) < _MOST_BYTES
+
     @classmethod
     def of(cls, chat_ids: Collection[str]) -> Missing:
-        """These chats. Up to a thousand in one account no other is taken for one of them."""
+        """These chats."""
         size = min(_MOST_BYTES, 4 * len(chat_ids) + 8)
         bits = bytearray(size)
         for chat_id in chat_ids:
@@ -75,15 +80,12 @@ class SecondLook:
     Attributes:
         listed: Those of the missing chats that it listed.
         lost: How many chats it didn't list that the walk before it had listed.
-        restless: Whether a page or more was active since that walk began.
-        sank: Whether in one of the two a chat moved down past the reader: others moved up by one,
-            and one of them may have been skipped.
+        same: Whether both listed the same chats, each once, with the same timestamp.
     """
 
     listed: frozenset[str] = frozenset()
     lost: int = 0
-    restless: bool = False
-    sank: bool = False
+    same: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +144,11 @@ def judge(evidence: Evidence) -> Verdict:
     if second is None:
         return Verdict(kept=evidence.missing)
     missing, before = evidence.missing - second.listed, evidence.missing_before
-    if second.lost or second.restless:
+    if second.lost:
         return Verdict(kept=missing)
     again = frozenset(chat_id for chat_id in missing if before and chat_id in before)
     if before and len(again) < before.count:
         return Verdict(kept=missing)  # the account is coming back
-    if second.sank or len(missing - again) > plausible(evidence.rows):
+    if not second.same or len(missing - again) > plausible(evidence.rows):
         return Verdict(again, kept=missing - again)
     return Verdict(missing)

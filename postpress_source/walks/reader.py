@@ -147,7 +147,7 @@ class Reader:
         walk.number = next(self._numbers)
         walk.progress, walk.pages, walk.chats = Progress(), 0, 0
         walk.accounts, walk.unasked, walk.left_out = Counter(), Counter(), set()
-        walk.newer = walk.repeats = 0
+        walk.repeats = 0
         self._read_pages(walk)
 
     def _read_pages(self, walk: Walk) -> None:
@@ -191,8 +191,6 @@ class Reader:
         walk.progress = observe(walk.progress, timestamps)
         if walk.pages == 1:
             walk.first_page, walk.top = walk.chats, walk.progress.newest
-        if (known := walk.plan.watermark) is not None:
-            walk.newer += sum(at > known for at in timestamps if at is not None)
         self._on_page(len(page.chats))
         return timestamps
 

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from random import Random
 from typing import Final, Protocol
 
 import pyarrow as pa
@@ -73,6 +74,7 @@ class Reading:
         sweeps: What makes head walks read on for chats that were read; None: nothing does.
         again: Whether the top of each list is read again at last: where rows are replaced, a chat
             that jumped over the reader has none that stays.
+        shared: Accounts of which another workspace may list more.
     """
 
     reader: Reader
@@ -83,6 +85,7 @@ class Reading:
     on_walk: Callable[[int], None] = lambda walks: None
     sweeps: Sweeps | None = None
     again: bool = False
+    shared: Collection[str] = ()
 
     def run(self, walks: Sequence[Walk]) -> list[Walk]:
         """The walks, run, and those beside them that a walk of all visible accounts calls for.
@@ -175,7 +178,10 @@ class Reading:
             for walk, account in whole
         ]
         asked = zip(whole, found, strict=True)
-        looks = [_look(*of) if known.calls_for_second_look else None for of, known in asked]
+        looks = [
+            _look(*of) if known.calls_for_second_look and of[1] not in self.shared else None
+            for of, known in asked
+        ]
         self._run_all([look for look in looks if look])
         again = self.spool.keys({look.number for look in looks if look})
         for (walk, account), known, look in zip(whole, found, looks, strict=True):
@@ -219,11 +225,14 @@ class Reading:
 def _look(walk: Walk, account: str) -> Walk:
     """A second look at an account that a walk has read.
 
-    With other pages: a chat that the API skips between two pages would be skipped again.
+    With smaller pages than came, and others each time: a chat that the API skips between two pages
+    would be skipped again.
     """
-    plan = replace(_SECOND_LOOK, watermark=walk.top)
-    filters = Filters(limit=max(1, walk.filters.limit * 2 // 3))
-    return Walk(account, filters, plan, None, walk.started_at)
+    size = walk.first_page or walk.filters.limit
+    chance = Random(walk.started_at.timestamp())  # noqa: S311 - the same for the same run
+    limit = chance.randint(max(1, size // 2), max(1, size * 5 // 6))
+    filters = Filters(limit=limit if limit < size else 2)
+    return Walk(account, filters, _SECOND_LOOK, None, walk.started_at)
 
 
 def _compare(
@@ -232,22 +241,16 @@ def _compare(
     """What a second look showed of an account; None if it couldn't be read."""
     if look.error and look.account_id:
         walk.sick.add(look.account_id)
-    if look.error or not look.to_the_end:
+    if look.error or look.repeats or not look.to_the_end:
         return None
+    if look.pages > 1 and look.first_page > look.filters.limit:
+        return None  # its pages may end where the walk's did
     found = again["id"].combine_chunks()
     mine = listed.filter(pc.equal(listed["account_id"], look.account_id))
     lost = pc.sum(pc.invert(pc.is_in(mine["id"], found))).as_py() or 0
-    # in another order than newest first a chat that becomes active moves nowhere in particular
-    in_order = walk.progress.newest_first and look.progress.newest_first
-    restless = in_order and look.newer >= max(1, look.first_page)
-    sank = any(map(_has_sunk, (mine, again)))
-    return SecondLook(known.missing.intersection(found.to_pylist()), lost, restless, sank)
-
-
-def _has_sunk(listed: pa.Table) -> bool:
-    """Whether a chat came again with another timestamp: it has moved down past the reader."""
-    times: int = listed.group_by(["id", "timestamp"]).aggregate([]).num_rows
-    return times > len(listed["id"].unique())
+    times = pa.concat_tables([mine, again]).group_by(["id", "timestamp"]).aggregate([]).num_rows
+    same = mine.num_rows == again.num_rows == times
+    return SecondLook(known.missing.intersection(found.to_pylist()), lost, same)
 
 
 def _walks_beside(walk: Walk) -> list[Walk]:

@@ -1,4 +1,4 @@
-"""What is remembered after a run, of each unit that was walked. Pure."""
+"""What is remembered after a run, of each unit that was walked."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import datetime
 
 from postpress_source.walks.gone import Missing
 from postpress_source.walks.plan import Kind, Plan, Progress, kind_of
+from postpress_source.walks.spool import Spool
 from postpress_source.walks.walk import Walk
 from postpress_source.walks.watermark import ALL_VISIBLE, Memory
 
@@ -35,6 +36,27 @@ def memories_after(walks: Sequence[Walk], now: datetime) -> dict[str, Memory]:
             swept=swept,
         )
     }
+
+
+def returned(
+    memories: Mapping[str, Memory], walks: Sequence[Walk], spool: Spool
+) -> dict[str, Memory]:
+    """Those of a scope's memories that change since the walks have listed what was missing.
+
+    Then the account is coming back, and a full walk that misses it again is the first to do so.
+    """
+    missing = {account for memory in memories.values() for account in memory.missing}
+    listed = spool.ids([walk.number for walk in walks if walk.error is None], missing)
+    changed = {}
+    for unit, memory in memories.items():
+        still = {
+            account: found
+            for account, found in memory.missing.items()
+            if not (found.is_exact and any(chat in found for chat in listed.get(account, ())))
+        }
+        if len(still) < len(memory.missing):
+            changed[unit] = replace(memory, missing=still)
+    return changed
 
 
 def _memory_after(walk: Walk, now: datetime) -> Memory:

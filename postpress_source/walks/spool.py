@@ -127,6 +127,14 @@ class Spool:
         with self._lock:
             return {walk: pa.Table.from_batches(self._keys_of(walk), KEYS) for walk in walks}
 
+    def ids(self, walks: Collection[int], accounts: Collection[str]) -> dict[str, list[str]]:
+        """Of each of these accounts the chats that the walks have added."""
+        if not (walks and accounts):
+            return {}
+        keys = pa.concat_tables(self.keys(walks).values())
+        of = {account: pc.equal(keys["account_id"], account) for account in accounts}
+        return {account: keys["id"].filter(mask).to_pylist() for account, mask in of.items()}
+
     def _keys_of(self, walk: int) -> Iterator[pa.RecordBatch]:
         """The keys of a walk, latest first: a page that repeats others repeats the latest."""
         self._write_waiting().result()

@@ -35,7 +35,6 @@ class Walk:
         chats: Chats on those pages, repeated ones counted again.
         first_page: How many of them the first page had.
         top: The newest timestamp on it.
-        newer: How many chats were newer than the plan's watermark.
         accounts: Accounts seen on them, each with its number of chats, repeated ones counted again.
         unasked: Chats that came though a filter, by its name, left them out; they don't land.
         left_out: The ids of those, up to `MOST_LEFT_OUT`: they are listed somewhere, so not gone.
@@ -69,7 +68,6 @@ class Walk:
     chats: int = 0
     first_page: int = 0
     top: datetime | None = None
-    newer: int = 0
     accounts: Counter[str] = field(default_factory=Counter)
     unasked: Counter[str] = field(default_factory=Counter)
     left_out: set[str] = field(default_factory=set)

@@ -149,6 +149,28 @@ def read_memories(state: Mapping[str, Any], scope: str) -> dict[str, Memory]:
     return {unit: Memory.from_state(memory) for unit, memory in units.items()}
 
 
+def shared_accounts(
+    state: Mapping[str, Any], scope: str, now: datetime, full_walk_every: timedelta
+) -> frozenset[str]:
+    """Accounts that another workspace has listed lately: it may list chats that this one doesn't.
+
+    Lately is since this scope's last full walks, or within two times `full_walk_every`: a key that
+    has been replaced is another workspace, too.
+    """
+    walked = [memory.full_walk_at for memory in read_memories(state, scope).values()]
+    last = min(filter(None, walked), default=_EPOCH)
+    workspace = scope.partition("?")[0]
+    shared: set[str] = set()
+    for other in state.get("scopes", {}):
+        if other.partition("?")[0] == workspace:
+            continue
+        for unit, memory in read_memories(state, other).items():
+            at = memory.full_walk_at or now
+            if at >= last or (now - at) / 2 < full_walk_every:
+                shared |= memory.accounts | ({unit} - {ALL_VISIBLE})
+    return frozenset(shared)
+
+
 def write_memories(state: dict[str, Any], scope: str, memories: Mapping[str, Memory]) -> None:
     """Remember a run's memories in `state`, in place.
 

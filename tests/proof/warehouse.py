@@ -27,7 +27,7 @@ from postpress_source.landing.repair import Standing
 from postpress_source.sandbox import ApiError, World
 from postpress_source.sandbox.query import read_query
 from postpress_source.sync import Sync, _refuse_holes
-from postpress_source.walks.remember import memories_after
+from postpress_source.walks.remember import memories_after, returned
 from postpress_source.walks.spool import KEYS, Spool
 from postpress_source.walks.sweep import Budget, Unread
 from postpress_source.walks.walk import Walk
@@ -120,13 +120,15 @@ class Warehouse:
             walks, self.sweeps = sync.read(spool, walks, self)
             if window.end is not None:
                 _refuse_holes(walks)
+            after = memories_after(walks, now)
+            after |= returned(memories | after, walks, spool)
             tables = [in_window(table, window.start, window.end) for table in spool.tables()]
         handed = {row["id"]: row for table in tables for row in table.to_pylist()}
         gone = {c for walk in walks for verdict in walk.verdicts.values() for c in verdict.gone}
         assert not gone & handed.keys(), "what has just been listed is not gone"
         self.land(now, handed, gone, walks)
         if window.end is None:
-            write_memories(state, scope, memories_after(walks, now))
+            write_memories(state, scope, after)
         self.state = json.loads(json.dumps(state))
         self.received += client.received
         return walks

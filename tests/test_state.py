@@ -18,6 +18,7 @@ from postpress_source.walks.watermark import (
     VERSION,
     Memory,
     read_memories,
+    shared_accounts,
     upgrade,
     write_memories,
 )
@@ -99,3 +100,22 @@ def test_many_scopes_are_remembered_and_the_longest_unused_is_forgotten_first() 
     assert len(state["scopes"]) > 20
     kept = [int(name.strip("?")) for name in state["scopes"]]
     assert kept == list(range(400 - len(kept), 400))
+
+
+def test_an_account_is_shared_while_another_workspace_lists_it_and_a_week_longer() -> None:
+    state: dict[str, Any] = {}
+    begun = datetime(2026, 5, 1, tzinfo=UTC)
+    day = timedelta(days=1)
+    memory = Memory(full_walk_at=begun, accounts=frozenset({"a", "b"}))
+    write_memories(state, "one?", {"": memory, "c": Memory(full_walk_at=begun)})
+    for scope, after, shared in (
+        ("one?unread=True", day, ""),
+        ("two?", day, "abc"),
+        ("two?", 6.9 * day, "abc"),
+        ("two?", 7 * day, "abc"),
+    ):
+        assert shared_accounts(state, scope, begun + after, day) == frozenset(shared)
+    write_memories(state, "two?", {"": Memory(full_walk_at=begun + day)})
+    assert shared_accounts(state, "two?", begun + 6.9 * day, day) == frozenset("abc")
+    assert not shared_accounts(state, "two?", begun + 7 * day, day)
+    assert shared_accounts(state, "two?", begun + 7 * day, 4 * day) == frozenset("abc")

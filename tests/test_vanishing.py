@@ -127,6 +127,19 @@ def test_a_walk_that_saw_the_list_move_deletes_nothing(pipeline: dlt.Pipeline) -
     assert ids(pipeline) == listed(world)
 
 
+def test_what_only_another_key_lists_stays(world: World, pipeline: dlt.Pipeline) -> None:
+    less = World(WorldOptions(), now=world.now)
+    for account in ("acc_1", "acc_2"):
+        less.connect_account("LINKEDIN", id=account, history=0)
+    for chat in world.relist()[2:]:
+        less.add(chat, created=0)
+    with serve(world) as one, serve(less) as other:
+        load(pipeline, one.url)
+        for server in (other, other, one, other):
+            load(pipeline, server.url, full_walk_every=FULL)
+            assert ids(pipeline) == listed(world)
+
+
 # --- replace --------------------------------------------------------------------------------------
 
 

@@ -5,12 +5,13 @@ be short for many reasons: it moved while it was read, a filter, an account that
 a chat is gone only if
 
 1. a complete full walk of its account, which listed some of the account's chats, didn't list it;
-2. a second look at that account, right afterwards, listed all the others and not this chat either.
-   Its pages end elsewhere: where pages skip a chat, they would skip it again;
-3. and the full walk before this one had found it missing, too, and none that it had found missing
-   has been listed since; or few are missing for the first time, one chat, or a tenth of the
-   account's rows, and nothing moved: both looks listed the same chats at the same timestamps. Where
-   something moves while a list is read, others may be skipped.
+2. a second look at that account, right afterwards, listed all the others and not this chat either;
+3. and that look was a single page, in which nothing can move while it is read, and few are missing:
+   one chat, or a tenth of the account's rows; or the full walk before this one had found the chat
+   missing, too, and none that it had found missing has been listed since.
+
+A look of several pages has them end elsewhere than the walk's: where pages skip a chat, they would
+skip it again.
 """
 
 from __future__ import annotations
@@ -80,12 +81,12 @@ class SecondLook:
     Attributes:
         listed: Those of the missing chats that it listed.
         lost: How many chats it didn't list that the walk before it had listed.
-        same: Whether both listed the same chats, each once, with the same timestamp.
+        at_once: Whether it was a single page.
     """
 
     listed: frozenset[str] = frozenset()
     lost: int = 0
-    same: bool = False
+    at_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +150,6 @@ def judge(evidence: Evidence) -> Verdict:
     again = frozenset(chat_id for chat_id in missing if before and chat_id in before)
     if before and len(again) < before.count:
         return Verdict(kept=missing)  # the account is coming back
-    if not second.same or len(missing - again) > plausible(evidence.rows):
+    if not second.at_once or len(missing - again) > plausible(evidence.rows):
         return Verdict(again, kept=missing - again)
     return Verdict(missing)

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from postpress_source.arguments import Filters
+from postpress_source.arguments import MAX_LIMIT, Filters
 from postpress_source.walks.gone import Evidence, SecondLook, judge
 from postpress_source.walks.missing import counts_of, missing_of, refuse_losses
 from postpress_source.walks.plan import (
@@ -36,6 +36,7 @@ _MOST_HEADS: Final = 100
 """Head walks of one run that are compared with the table: one query takes no more."""
 _SECOND_LOOK: Final = Plan(Kind.FULL, "chats seem to be gone")
 _THEY_STAY: Final = "They stay until the next full walk says the same"
+_SHARED: Final = "They stay while another API key of this pipeline lists this account, too"
 _AGAIN: Final = Plan(Kind.HEAD, "what was active while the list was read")
 
 
@@ -179,7 +180,7 @@ class Reading:
         ]
         asked = zip(whole, found, strict=True)
         looks = [
-            _look(*of) if known.calls_for_second_look and of[1] not in self.shared else None
+            _look(*of, known) if known.calls_for_second_look and of[1] not in self.shared else None
             for of, known in asked
         ]
         self._run_all([look for look in looks if look])
@@ -218,17 +219,25 @@ class Reading:
                 account,
                 len(verdict.kept),
                 evidence.rows,
-                "Replacing takes them away" if self.again else _THEY_STAY,
+                self._what_becomes_of(account),
             )
 
+    def _what_becomes_of(self, account: str) -> str:
+        if self.again:
+            return "Replacing takes them away"
+        return _SHARED if account in self.shared else _THEY_STAY
 
-def _look(walk: Walk, account: str) -> Walk:
+
+def _look(walk: Walk, account: str, known: Evidence) -> Walk:
     """A second look at an account that a walk has read.
 
-    With smaller pages than came, and others each time: a chat that the API skips between two pages
-    would be skipped again.
+    At once where one page may hold it all. Else with smaller pages than came, and others each time:
+    a chat that the API skips between two pages would be skipped again.
     """
     size = walk.first_page or walk.filters.limit
+    capped = walk.pages > 1 and size < walk.filters.limit
+    if max(known.rows, known.listed) <= MAX_LIMIT and not capped:
+        return Walk(account, Filters(limit=MAX_LIMIT), _SECOND_LOOK, None, walk.started_at)
     chance = Random(walk.started_at.timestamp())  # noqa: S311 - the same for the same run
     limit = chance.randint(max(1, size // 2), max(1, size * 5 // 6))
     filters = Filters(limit=limit if limit < size else 2)
@@ -241,16 +250,14 @@ def _compare(
     """What a second look showed of an account; None if it couldn't be read."""
     if look.error and look.account_id:
         walk.sick.add(look.account_id)
-    if look.error or look.repeats or not look.to_the_end:
+    if look.error or not look.to_the_end:
         return None
     if look.pages > 1 and look.first_page > look.filters.limit:
-        return None  # its pages may end where the walk's did
+        return None  # so its pages end where they please
     found = again["id"].combine_chunks()
     mine = listed.filter(pc.equal(listed["account_id"], look.account_id))
     lost = pc.sum(pc.invert(pc.is_in(mine["id"], found))).as_py() or 0
-    times = pa.concat_tables([mine, again]).group_by(["id", "timestamp"]).aggregate([]).num_rows
-    same = mine.num_rows == again.num_rows == times
-    return SecondLook(known.missing.intersection(found.to_pylist()), lost, same)
+    return SecondLook(known.missing.intersection(found.to_pylist()), lost, look.pages == 1)
 
 
 def _walks_beside(walk: Walk) -> list[Walk]:

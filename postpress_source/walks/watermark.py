@@ -26,6 +26,9 @@ MAX_BYTES: Final = 8_500
 VERSION: Final = 4
 """Of the state's format; what an earlier release wrote is read."""
 
+SHARED_FOR: Final = timedelta(days=7)
+"""How long a workspace that isn't used any more keeps the chats that only it has listed."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 _SHORTEST: Final = 3
@@ -154,8 +157,8 @@ def shared_accounts(
 ) -> frozenset[str]:
     """Accounts that another workspace has listed lately: it may list chats that this one doesn't.
 
-    Lately is since this scope's last full walks, or within two times `full_walk_every`: a key that
-    has been replaced is another workspace, too.
+    Lately is since this scope's last full walks, or within `SHARED_FOR` or twice `full_walk_every`:
+    a key that was replaced is another workspace, too, and none that is used.
     """
     walked = [memory.full_walk_at for memory in read_memories(state, scope).values()]
     last = min(filter(None, walked), default=_EPOCH)
@@ -166,7 +169,7 @@ def shared_accounts(
             continue
         for unit, memory in read_memories(state, other).items():
             at = memory.full_walk_at or now
-            if at >= last or (now - at) / 2 < full_walk_every:
+            if at >= last or now - at < SHARED_FOR or (now - at) / 2 < full_walk_every:
                 shared |= memory.accounts | ({unit} - {ALL_VISIBLE})
     return frozenset(shared)
 

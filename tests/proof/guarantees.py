@@ -134,14 +134,21 @@ GUARANTEES: Final = (
     Guarantee("moved back", "A chat's timestamp becomes older.", Right.FULL),
     Guarantee(
         "deleted",
-        "A chat is deleted, while its account lists others.",
+        "A chat is deleted, while its account lists others, up to 250.",
         Right.FULL,
-        "That walk looks at the account a second time before the row goes. Where the destination "
-        "can delete.",
+        "That walk looks at the account a second time, in one page, before the row goes. Where the "
+        "destination can delete.",
+    ),
+    Guarantee(
+        "one of many deleted",
+        "A chat is deleted, and its account lists more than 250.",
+        Right.SECOND,
+        "While several pages are read, a chat may move from one that is still to come to one that "
+        "has been read.",
     ),
     Guarantee(
         "deleted under account_type",
-        "The same, and all walks have `account_type`.",
+        "A chat is deleted, and all walks have `account_type`.",
         Right.FULL,
         "The second look asks for the whole account, whatever the type.",
     ),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from tests.proof import test_complete, test_kept, test_spool, test_sweep, test_walks
+from tests import test_state
+from tests.proof import inboxes, test_complete, test_kept, test_spool, test_sweep, test_walks
 from tests.proof.breaking import Mutant, promise
 from tests.proof.mutants_of_landing import OF_LANDING
 
@@ -25,17 +26,16 @@ MUTANTS: Final = (
     ),
     Mutant(
         "walks.gone:judge",
-        " or second.restless",
-        "",
-        test_kept.test_a_chat_that_moves_up_past_both_looks_stays,
+        "evidence.missing - second.listed",
+        "evidence.missing",
+        promise("offset skip"),
     ),
-    Mutant("walks.gone:judge", "evidence.missing - second.listed", "evidence.missing"),
     Mutant("walks.gone:judge", "len(missing - again) > plausible(evidence.rows)", "()"),
     Mutant(
         "walks.gone:judge",
-        "second.sank or",
+        "not second.at_once or",
         "",
-        test_kept.test_a_chat_that_is_skipped_twice_as_others_sink_past_both_readers_stays,
+        test_kept.test_a_look_of_several_pages_is_no_proof_by_itself,
     ),
     Mutant(
         "walks.gone:judge",
@@ -51,9 +51,30 @@ MUTANTS: Final = (
     ),
     Mutant(
         "walks.reading:_look",
-        "Filters(limit=max(1, walk.filters.limit * 2 // 3))",
+        "Filters(limit=MAX_LIMIT)",
         "walk.filters",
         test_kept.test_a_full_walk_of_one_type_deletes_no_chat_of_another_type_or_of_none,
+    ),
+    Mutant(
+        "walks.reading:_look",
+        "walk.first_page or walk.filters.limit",
+        "walk.filters.limit",
+        partial(test_kept.test_the_pages_of_a_second_look_end_elsewhere, 250, 15),
+    ),
+    Mutant(
+        "walks.remember:returned",
+        "if not (",
+        "if True or (",
+        partial(
+            test_kept.test_what_was_listed_in_between_is_missing_for_the_first_time_again,
+            inboxes.HEAD,
+        ),
+    ),
+    Mutant(
+        "walks.watermark:shared_accounts",
+        "other.partition",
+        "scope.partition",
+        test_state.test_an_account_is_shared_while_another_workspace_lists_it_and_a_week_longer,
     ),
     Mutant("walks.reading:_compare", "not look.to_the_end", "True"),
     # --- I2: complete ------------------------------------------------------------------------

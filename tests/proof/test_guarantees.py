@@ -201,6 +201,15 @@ def _mass(lab: Lab) -> None:
         lab.world.delete_chat(chat["id"])
 
 
+def _one_of_many(lab: Lab) -> None:
+    for number in range(260):
+        at = START - timedelta(days=99, hours=number)
+        lab.world.new_chat("a2", id=f"many{number}", at=at)
+    lab.run(full=True)
+    lab.minute()
+    lab.world.delete_chat("many99")
+
+
 Story = Callable[[Lab], object]
 UNREAD: Final = Order(unread=True)
 WHATSAPP: Final = Order(account_type="WHATSAPP")
@@ -231,6 +240,7 @@ STORIES: Final[dict[str, tuple[Story, dict[str, Any]]]] = {
     "fast clock": (_fast, {"ahead": 3 * HOUR}),
     "empty account": (_empty, {}),
     "deleted under account_type": (lambda lab: lab.world.delete_chat(DEEP), {"order": WHATSAPP}),
+    "one of many deleted": (_one_of_many, {}),
     "mass deletion": (_mass, {}),
     "deleted under a filter": (lambda lab: lab.world.delete_chat("c49"), {"order": UNREAD}),
     "left the filter": (lambda lab: lab.world.read("c49"), {"order": UNREAD}),

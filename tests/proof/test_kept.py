@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
+from postpress_source.arguments import Filters
 from postpress_source.sandbox import World
+from postpress_source.walks.gone import Evidence
+from postpress_source.walks.plan import Kind, Plan
+from postpress_source.walks.reading import _look
+from postpress_source.walks.walk import Walk
 from tests.proof.inboxes import FULL, HEAD, HOUR, during, inbox, listed, loaded
 from tests.proof.listing import LONG, Order
 from tests.proof.machine import START
@@ -15,6 +21,7 @@ from tests.proof.warehouse import Warehouse
 
 pytestmark = pytest.mark.usefixtures("active_pipeline")
 
+SECOND = timedelta(seconds=1)
 CURSORS = pytest.mark.parametrize("cursor_filters", ["carried", "wanted", "refused"])
 
 
@@ -27,21 +34,77 @@ def full_walk(warehouse: Warehouse, happen: Mapping[int, Callable[[], object]]) 
     return (before - warehouse.rows.keys()) & listed(warehouse.world)
 
 
-def test_a_chat_that_is_skipped_twice_as_others_sink_past_both_readers_stays() -> None:
-    """At page borders of five and of three, the one above which two chats get old dates."""
-    world = inbox(chats=61, accounts=1, cursor="offset")
+@pytest.mark.parametrize("how", ["sinks", "vanishes"])
+def test_a_chat_that_both_looks_skip_stays(how: str) -> None:
+    """Above which two others sink or vanish, one in each look, at any of its pages."""
+    skipped = 0
+    for first in range(2, 13, 2):
+        for second in range(1, 16):
+            world = inbox(chats=62, accounts=2, cursor="offset", page_cap=4)
+            warehouse = loaded(world)
+
+            def moves(chat: str, world: World = world) -> None:
+                if how == "sinks":
+                    world.edit(chat, timestamp=START - timedelta(days=900))
+                else:
+                    world.delete_chat(chat)
+
+            happen = {first: partial(moves, "c00"), 16 + second: partial(moves, "c02")}
+            assert not full_walk(warehouse, happen)
+            skipped += len(warehouse.rows.keys() - listed(world)) > (how == "vanishes")
+    assert skipped or how == "sinks"
+
+
+def test_a_look_of_several_pages_is_no_proof_by_itself() -> None:
+    world = inbox(page_cap=4)
     warehouse = loaded(world)
-
-    def sinks(chat: str, days: int) -> Callable[[], object]:
-        return lambda: world.edit(chat, timestamp=START - timedelta(days=days))
-
-    assert not full_walk(warehouse, {3: sinks("c00", 900), 13 + 4: sinks("c01", 901)})
     world.delete_chat("c10")
-    for _ in range(2):
-        assert "c10" in warehouse.rows
-        warehouse.run(FULL)
-        if "c10" not in warehouse.rows:
-            break
+    warehouse.run(FULL)
+    assert "c10" in warehouse.rows
+    warehouse.run(FULL)
+    assert warehouse.rows.keys() == listed(world)
+
+
+@pytest.mark.parametrize(("asked", "came"), [(250, 250), (250, 15), (40, 15), (2, 2), (1, 1)])
+def test_the_pages_of_a_second_look_end_elsewhere(asked: int, came: int) -> None:
+    sizes = set()
+    for second in range(50):
+        walk = Walk(None, Filters(limit=asked), Plan(Kind.FULL, ""), None, START + second * SECOND)
+        walk.first_page, walk.pages = came, 9
+        look = _look(walk, "a1", Evidence(True, 999, 999, frozenset("x")))
+        sizes.add(look.filters.limit)
+    assert came not in sizes
+    assert min(sizes) >= 1
+    assert came < 15 or (len(sizes) > 3 and max(sizes) < came)
+
+
+# --- what is found missing, and listed again -----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "between",
+    [Order(full_walk_every=LONG), Order(("a1", "a2"), full_walk_every=timedelta(0))],
+    ids=["a head walk", "a walk of accounts by name"],
+)
+def test_what_was_listed_in_between_is_missing_for_the_first_time_again(between: Order) -> None:
+    world = inbox()
+    warehouse = loaded(world)
+    hidden = sorted(listed(world, account_id="a2"))[:15]
+    chats = [world.chat(chat) for chat in hidden]
+
+    def hide() -> None:
+        for chat in hidden:
+            world.delete_chat(chat)
+
+    hide()
+    warehouse.run(FULL)
+    for chat in chats:
+        world.add(chat, created=0)
+    warehouse.run(between)
+    hide()
+    warehouse.run(FULL)
+    assert warehouse.rows.keys() > listed(world), "held"
+    warehouse.run(FULL)
     assert warehouse.rows.keys() == listed(world)
 
 

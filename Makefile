@@ -16,6 +16,7 @@ WRONG_PYTHON := "Python 3.11 to 3.14 is needed; name one: make PYTHON=python3.12
 OF_THE_CORE := tests/cli tests/faults tests/proof tests/test_contract.py tests/test_incremental.py \
 	tests/test_vanishing.py
 AIRFLOW_PYTEST := $(BOUNDED) .venv-airflow/bin/pytest -W default --confcutdir tests/airflow tests/airflow
+DBT_PYTEST := $(BOUNDED) .venv-dbt/bin/pytest -n 2 --dist loadfile -W default --confcutdir tests/dbt tests/dbt
 EXPORT := $(UV) export --quiet --frozen --no-emit-project --no-annotate --no-header
 
 export RUNTIME__DLTHUB_TELEMETRY := false
@@ -25,7 +26,8 @@ export RUNTIME__DLTHUB_TELEMETRY := false
 -include .servers.env
 
 .PHONY: help demo setup test test-slow lint format types bench days proof notebooks wheel dist \
-	audit lock servers-start servers-stop test-lowest test-newest test-airflow test-airflow-heavy clean
+	audit lock servers-start servers-stop test-lowest test-newest test-airflow test-airflow-heavy \
+	dbt-models test-dbt clean
 
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -45,7 +47,7 @@ lint: setup ## Check style, format, who imports whom, and the workflows
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports --no-logo --no-cache
-	$(BIN)/zizmor --quiet --offline --no-progress .github
+	$(BIN)/zizmor --quiet --offline --no-progress .github pipelines/github-actions/*.yml
 
 format: setup ## Mend style and format
 	$(BIN)/ruff check --fix
@@ -84,6 +86,8 @@ lock: setup ## Write the lock and what is exported from it
 	$(EXPORT) --no-dev --group backend --extra sandbox -o requirements/demo.lock
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 		--no-header --extra sandbox pyproject.toml requirements/airflow.in -o requirements/airflow.lock
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+		--no-header --extra sandbox pyproject.toml requirements/dbt.in -o requirements/dbt.lock
 
 servers-start: ## Start PostgreSQL and MariaDB on loopback for the tests
 	.ci/servers-local start
@@ -107,6 +111,12 @@ test-airflow: .venv-airflow/.airflow ## Run the DAGs in an environment of their 
 
 test-airflow-heavy: .venv-airflow/.airflow ## Run them under a scheduler, LocalExecutor and Celery
 	.ci/airflow-heavy $(AIRFLOW_PYTEST) $(ARGS)
+
+dbt-models: setup ## Write the dbt project's models and sources anew
+	$(BIN)/python dbt/generate.py
+
+test-dbt: .venv-dbt/.dbt ## Build the dbt project and run the Dagster example, in an environment of their own
+	$(DBT_PYTEST) $(ARGS)
 
 clean: ## Remove the environments, caches and builds
 	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
@@ -134,4 +144,10 @@ endef
 	$(UV) venv --quiet --allow-existing --python $(BIN)/python .venv-airflow
 	$(UV) pip install --quiet --python .venv-airflow --require-hashes -r requirements/airflow.lock
 	$(UV) pip install --quiet --python .venv-airflow --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv-dbt/.dbt: pyproject.toml requirements/dbt.lock | .venv/.dev
+	$(UV) venv --quiet --allow-existing --python $(BIN)/python .venv-dbt
+	$(UV) pip install --quiet --python .venv-dbt --compile-bytecode --require-hashes -r requirements/dbt.lock
+	$(UV) pip install --quiet --python .venv-dbt --no-deps --no-build-isolation -e .
 	@touch $@

@@ -17,20 +17,29 @@ from postpress_source.views import create_views
 DAYS = Path(__file__).parent.parent / "notebooks" / "sandbox_days.py"
 
 
-def tell(folder: Path) -> dlt.Pipeline:
-    """A pipeline with the tables and views of these days; the same each time."""
+def tell(
+    folder: Path, destination: Any = None, dataset_name: str = "postpress", runs: int = 16
+) -> dlt.Pipeline:
+    """A pipeline with the tables and views of these days, or the first of them; the same each time.
+
+    Args:
+        folder: For its files.
+        destination: Where to; None: a DuckDB file, inbox.duckdb.
+        dataset_name: Of the tables.
+        runs: How many loads, two a day.
+    """
     days = run_path(str(DAYS))
     world = World(now=datetime(2026, 3, 2, 7, 30, tzinfo=UTC), seed=7)
     for provider, chats in (("LINKEDIN", 120), ("WHATSAPP", 80), ("SLACK", 40)):
         world.connect_account(provider, history=chats)
     pipeline = dlt.pipeline(
         "story",
-        destination=dlt.destinations.duckdb(str(folder / "inbox.duckdb")),
-        dataset_name="postpress",
+        destination=destination or dlt.destinations.duckdb(str(folder / "inbox.duckdb")),
+        dataset_name=dataset_name,
         pipelines_dir=str(folder / "pipelines"),
     )
     with serve(world, api_key="pp_live_sandbox") as sandbox, days["source_clock"](world):
-        for run in range(16):
+        for run in range(runs):
             days["pass_time"](world, quarters=2)
             if run == 9:
                 world.delete_chat(sorted(world.chat_ids)[20])

@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import dlt
 import pytest
 
 from postpress_source.chats.columns import ARRAYS, CHAT_WALKS, CHATS, HISTORY, WALK_ACCOUNTS
 from postpress_source.chats.fields import COLUMNS
+from postpress_source.cli.sla import Sla
 from postpress_source.views import chats_as_of, create_views, drop_views, view_sql
 from tests.proof.landed import select
 
@@ -156,6 +158,56 @@ WAIT = (
     *("began_after", "ended_after", "ended_by", "open"),
     *("at_least_hours", "at_most_hours", "over_sla"),
 )
+
+
+@pytest.mark.parametrize(
+    ("hours", "zone", "limit"),
+    [
+        (None, "Europe/Berlin", 24),
+        ((9, 17), "UTC", 8),  # a day's hours: over from the next day's opening on
+        ((8, 18), "Europe/Berlin", 47),
+        ((9, 17), "America/New_York", 0),
+        ((0, 24), "Asia/Kolkata", 30),
+    ],
+)
+def test_the_limit_counts_business_hours_as_the_command_line_does(
+    pipeline: dlt.Pipeline, hours: tuple[int, int] | None, zone: str, limit: int
+) -> None:
+    evenings = [NOON + timedelta(days=day, hours=7 * day) for day in range(4, 9)]  # a weekend, too
+    rows = [version(f"{at}", at, None, unread_count=1) for at in evenings]
+    pipeline.run(rows, table_name="chats_history", columns=dict(HISTORY))
+    walks = [walk(at) for at in evenings]
+    pipeline.run(walks, table_name="chat_walks", columns=dict(CHAT_WALKS))
+    create_views(pipeline, sla_hours=limit, business_hours=hours, time_zone=zone)
+    opens, closes = ([timedelta(hours=hour) for hour in hours]) if hours else (None, None)
+    sla = Sla(timedelta(hours=limit), ZoneInfo(zone), zone, opens, closes)
+    as_of = evenings[-1] + HOUR / 60
+    waits = select(pipeline, "SELECT * FROM inbox_waits")
+    assert len(waits) == 4 + len(evenings)
+    for wait in waits:
+        began, over_at = wait["began_by"], wait["over_sla_at"]
+        assert sla.age(began, over_at) == sla.limit
+        until = wait["ended_after"] or as_of
+        assert wait["over_sla"] == (until > over_at) == (sla.age(began, until) > sla.limit)
+
+
+def test_business_hours_that_are_none_are_refused(pipeline: dlt.Pipeline) -> None:
+    with pytest.raises(ValueError, match="business_hours"):
+        create_views(pipeline, business_hours=(17, 9))
+
+
+def test_a_days_health_counts_what_the_day_before_brought(pipeline: dlt.Pipeline) -> None:
+    failed = [walk(NOON + 30 * HOUR, complete=False), walk(NOON + 31 * HOUR, account_id="other")]
+    pipeline.run(failed, table_name="chat_walks", columns=dict(CHAT_WALKS))
+    create_views(pipeline, sla_hours=20)
+    numbers = ("waiting_chats", "over_sla", "began", "ended", "walks", "failed_walks")
+    rows = select(pipeline, "SELECT * FROM inbox_health_daily")
+    # back and waits had waited for 21 hours on the first day; on the second, back was gone.
+    assert {row["day"]: [row[name] for name in numbers] for row in rows} == {
+        date(2026, 5, 19): [3, 2, 3, 0, 2, 0],
+        date(2026, 5, 20): [1, 1, 0, 2, 3, 1],
+    }
+    assert [row["behind_hours"] for row in rows] == [pytest.approx(9 - 1 / 60)] * 2
 
 
 def test_what_changed_and_what_went(pipeline: dlt.Pipeline) -> None:

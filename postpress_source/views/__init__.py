@@ -38,6 +38,7 @@ HISTORY_VIEWS: Final = (
     "inbox_versions",
     "inbox_backlog_daily",
     "inbox_waits",
+    "inbox_health_daily",
 )
 """Those over `chats_history`, in an order in which they can be created."""
 
@@ -73,6 +74,7 @@ def create_views(
     at_hour: int = 9,
     time_zone: str = "UTC",
     sla_hours: int = 24,
+    business_hours: tuple[int, int] | None = None,
 ) -> None:
     """The views stand in the pipeline's dataset, beside the tables; those of an earlier call go.
 
@@ -84,8 +86,9 @@ def create_views(
         pipeline: Whose dataset.
         names: Account id -> name; None: the setting `account_names`.
         at_hour: The hour of `inbox_backlog_daily`, 0 to 23.
-        time_zone: Of that hour, by its IANA name.
+        time_zone: Of that hour, and of the business hours, by its IANA name.
         sla_hours: How long a chat may wait, for `inbox_waits`.
+        business_hours: Such as (9, 17), Monday to Friday: of a wait these count; None: all hours.
 
     Raises:
         ValueError: A parameter is none.
@@ -94,11 +97,22 @@ def create_views(
     named = account_names() if names is None else check_account_names(names)
     if not 0 <= at_hour <= 23 or sla_hours < 0:
         raise ValueError("at_hour is 0 to 23, sla_hours 0 or more")
+    opens, closes = business_hours or (0, 24)
+    if not 0 <= opens < closes <= 24:
+        raise ValueError("business_hours are two of 0 to 24, the earlier one first")
     zone = ZoneInfo(time_zone).key  # or ZoneInfoNotFoundError, a KeyError
     drop_views(pipeline)
     with pipeline.sql_client() as client:
         for name in (*VIEWS, *(HISTORY_VIEWS if _has_history(pipeline) else ())):
-            sql = view_sql(name, at_hour=at_hour, time_zone=zone, sla_hours=sla_hours)
+            sql = view_sql(
+                name,
+                at_hour=at_hour,
+                time_zone=zone,
+                sla_hours=sla_hours,
+                opens=opens,
+                closes=closes,
+                working_days=5 if business_hours else 7,
+            )
             client.execute_sql(with_names(sql, named) if name == "account_names" else sql)
 
 

@@ -6,13 +6,17 @@
 --                        waits still
 -- at_least_hours         from began_by to ended_after, or to the last look where it waits still
 -- at_most_hours          from began_after to ended_by, or to the last look; null where the first is
--- over_sla               at_least_hours is more than the limit; set it in `parameters`, or by
---                        create_views(sla_hours=)
+-- over_sla               it surely waited longer than the limit; set it in `parameters`, or by
+--                        create_views(sla_hours=, business_hours=, time_zone=)
+-- over_sla_at            when it was, or will be, surely over the limit if it waits until then
+--
+-- Where a week has less than 168 business hours (from `opens` to `closes` of its first
+-- `working_days`, Monday first, by the time zone's wall clock), the limit counts these alone.
 --
 -- Waiting is unread, not unanswered: the list doesn't tell who wrote last.
 CREATE VIEW inbox_waits AS
 WITH parameters AS (
-    SELECT 24 AS sla_hours
+    SELECT 24 AS sla_hours, 'UTC' AS time_zone, 0 AS opens, 24 AS closes, 7 AS working_days
 ),
 looked AS (
     SELECT MAX(w.finished_at) FILTER (WHERE w.complete) AS as_of FROM chat_walks AS w
@@ -47,6 +51,7 @@ edges AS (
 waits AS (
     SELECT
         e.id,
+        e.wait,
         MAX(e.account_id) FILTER (WHERE e.from_start = 1) AS account_id,
         MAX(e.began_after) FILTER (WHERE e.from_start = 1) AS began_after,
         MAX(e.began_by) FILTER (WHERE e.from_start = 1) AS began_by,
@@ -56,9 +61,60 @@ waits AS (
     FROM edges AS e
     GROUP BY e.id, e.wait
 ),
+walls AS (  -- milliseconds; the days are counted from a Monday
+    SELECT
+        w.id,
+        w.wait,
+        p.*,
+        CAST(w.began_by AT TIME ZONE p.time_zone AS DATE) - DATE '1970-01-05' AS days,
+        CAST(EXTRACT(EPOCH FROM CAST(w.began_by AT TIME ZONE p.time_zone AS TIME)) * 1000 AS BIGINT)
+            AS of_day,
+        CAST(p.closes - p.opens AS BIGINT) * 3600000 AS open_for
+    FROM waits AS w
+    CROSS JOIN parameters AS p
+),
+due AS (  -- in business hours since that Monday
+    SELECT
+        v.*,
+        v.open_for * (
+            (v.days - MOD(v.days, 7)) / 7 * v.working_days + LEAST(MOD(v.days, 7), v.working_days)
+        )
+        + CASE
+            WHEN MOD(v.days, 7) < v.working_days
+                THEN LEAST(GREATEST(v.of_day - CAST(v.opens AS BIGINT) * 3600000, 0), v.open_for)
+            ELSE 0
+        END
+        + CAST(v.sla_hours AS BIGINT) * 3600000 AS at
+    FROM walls AS v
+),
+due_days AS (
+    SELECT
+        d.*,
+        MOD(CAST(d.at AS BIGINT), d.open_for) AS after_opening,
+        CAST((d.at - MOD(CAST(d.at AS BIGINT), d.open_for)) / d.open_for AS BIGINT) AS day
+    FROM due AS d
+),
+limits AS (
+    SELECT
+        d.id,
+        d.wait,
+        (
+            TIMESTAMP '1970-01-05 00:00:00'
+            + (d.day - MOD(d.day, d.working_days)) / d.working_days * INTERVAL '7 days'
+            + MOD(d.day, d.working_days) * INTERVAL '1 day'
+            + (d.opens * 3600 + d.after_opening / 1000.0) * INTERVAL '1 second'
+        ) AT TIME ZONE d.time_zone AS business_at
+    FROM due_days AS d
+),
 hours AS (
     SELECT
         w.*,
+        COALESCE(w.ended_after, k.as_of) AS waited_until,
+        CASE
+            WHEN p.working_days * (p.closes - p.opens) = 168
+                THEN w.began_by + p.sla_hours * INTERVAL '1 hour'
+            ELSE l.business_at
+        END AS over_sla_at,
         GREATEST(
             CAST(
                 EXTRACT(EPOCH FROM (COALESCE(w.ended_after, k.as_of) - w.began_by))
@@ -70,7 +126,9 @@ hours AS (
             EXTRACT(EPOCH FROM (COALESCE(w.ended_by, k.as_of) - w.began_after)) AS DOUBLE PRECISION
         ) / 3600 AS at_most_hours
     FROM waits AS w
+    JOIN limits AS l ON l.id = w.id AND l.wait = w.wait
     CROSS JOIN looked AS k
+    CROSS JOIN parameters AS p
 )
 SELECT
     h.id,
@@ -82,6 +140,6 @@ SELECT
     h.open,
     h.at_least_hours,
     h.at_most_hours,
-    h.at_least_hours > p.sla_hours AS over_sla
-FROM hours AS h
-CROSS JOIN parameters AS p;
+    h.waited_until > h.over_sla_at AS over_sla,
+    h.over_sla_at
+FROM hours AS h;

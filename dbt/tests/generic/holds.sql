@@ -1,0 +1,5 @@
+{% test holds(model, expression) %}
+SELECT *
+FROM {{ model }}
+WHERE NOT ({{ expression }})
+{% endtest %}

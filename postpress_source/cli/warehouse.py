@@ -32,9 +32,10 @@ from postpress_source.source import PostpressArguments, PostpressSettings
 
 DUCKDB_FILE = "inbox"
 PARQUET_FOLDER = "inbox_parquet"
-_WALKED = ("started_at", "finished_at", "watermark_before", "watermark_after", "saw_down_to")
+_WALKED = ("started_at", "finished_at", "watermark_before", "watermark_after", "history_from")
+_SEEN = ("saw_down_to", "saw_unread_down_to")
 _OF_CHATS = ("timestamp", "muted_until", "seen_from", "seen_until", "moment", "newest")
-_INSTANTS = frozenset((*_OF_CHATS, *_WALKED))
+_INSTANTS = frozenset((*_OF_CHATS, *_WALKED, *_SEEN))
 _FLAGS = frozenset(
     ("archived", "muted_forever", "complete", "to_the_end", "saw_all", "unchanged", "newest_first")
 )

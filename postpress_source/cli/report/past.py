@@ -28,7 +28,8 @@ _HISTORY: Final = pa.schema(
 )
 _WALKS: Final = pa.schema(
     {name: pa.string() for name in ("account_id", "scope", "kind", "_dlt_load_id")}
-    | dict.fromkeys(("started_at", "finished_at", "saw_down_to", "saw_unread_down_to"), _INSTANT)
+    | dict.fromkeys(("started_at", "finished_at"), _INSTANT)
+    | dict.fromkeys(("saw_down_to", "saw_unread_down_to", "history_from"), _INSTANT)
     | {"saw_all": pa.bool_()}
 )
 _LOADS: Final = pa.schema({"load_id": pa.string(), "status": pa.int64()})

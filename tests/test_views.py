@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from dlt.common.destination import Destination
 
-from postpress_source import postpress_source
+from postpress_source import PostpressArgumentError, postpress_source
 from postpress_source.sandbox import World, generate_world, serve
 from postpress_source.views import HISTORY_VIEWS, VIEWS, create_views, drop_views, view_sql
 
@@ -310,3 +310,17 @@ def test_every_file_is_a_view_that_says_what_it_is() -> None:
         text = view_sql(name)
         assert text.startswith("-- One row ")
         assert f"\nCREATE VIEW {name} AS\n" in text
+
+
+@pytest.mark.parametrize("place", ["sqlite", "files"])
+def test_a_destination_that_cannot_have_the_views_is_told_before_anything_is_asked(
+    tmp_path: Path, place: str
+) -> None:
+    destination: Any = (
+        dlt.destinations.sqlalchemy(f"sqlite:///{tmp_path}/inbox.db")
+        if place == "sqlite"
+        else dlt.destinations.filesystem(str(tmp_path))
+    )
+    pipeline = dlt.pipeline("views", destination=destination, pipelines_dir=str(tmp_path))
+    with pytest.raises(PostpressArgumentError, match=r"duckdb, postgres, .* chats_as_of works"):
+        create_views(pipeline)

@@ -14,7 +14,9 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import dlt
+from dlt.destinations.job_client_impl import SqlJobClientBase
 
+from postpress_source.errors import PostpressArgumentError
 from postpress_source.views.names import account_names, check_account_names, with_names
 
 VIEWS: Final = (
@@ -41,6 +43,9 @@ HISTORY_VIEWS: Final = (
     "inbox_health_daily",
 )
 """Those over `chats_history`, in an order in which they can be created."""
+
+_DIALECTS: Final = ("duckdb", "postgres")
+"""DuckLake and MotherDuck have DuckDB's."""
 
 _PARAMETERS: Final = re.compile(r"parameters AS \(\n    SELECT (.*)\n\)")
 
@@ -92,7 +97,7 @@ def create_views(
 
     Raises:
         ValueError: A parameter is none.
-        PostpressArgumentError: The names aren't texts.
+        PostpressArgumentError: The names aren't texts, or the destination can't have the views.
     """
     named = account_names() if names is None else check_account_names(names)
     if not 0 <= at_hour <= 23 or sla_hours < 0:
@@ -101,6 +106,7 @@ def create_views(
     if not 0 <= opens < closes <= 24:
         raise ValueError("business_hours are two of 0 to 24, the earlier one first")
     zone = ZoneInfo(time_zone).key  # or ZoneInfoNotFoundError, a KeyError
+    _refuse_other_destinations(pipeline)
     drop_views(pipeline)
     with pipeline.sql_client() as client:
         for name in (*VIEWS, *(HISTORY_VIEWS if _has_history(pipeline) else ())):
@@ -121,6 +127,17 @@ def drop_views(pipeline: dlt.Pipeline) -> None:
     with pipeline.sql_client() as client:
         for name in reversed((*VIEWS, *HISTORY_VIEWS)):
             client.execute_sql(f"DROP VIEW IF EXISTS {client.make_qualified_table_name(name)}")
+
+
+def _refuse_other_destinations(pipeline: dlt.Pipeline) -> None:
+    place = pipeline.destination
+    dialect = place.capabilities().sqlglot_dialect
+    if not issubclass(place.client_class, SqlJobClientBase) or dialect not in _DIALECTS:
+        raise PostpressArgumentError(
+            f"The views are for {', '.join(_DIALECTS)}, and this is {place.destination_name}",
+            next_step="Ask the tables in the destination's own SQL, or load into one of those. "
+            "chats_as_of works in any SQL destination.",
+        )
 
 
 def _has_history(pipeline: dlt.Pipeline) -> bool:

@@ -184,18 +184,23 @@ def test_a_setting_of_dlts_own_changes_no_row(
         change(world)
 
 
+@pytest.mark.parametrize("folder", ["export", "import"])
 def test_a_schema_is_exported_and_imported(
-    world: World, sandbox: Sandbox, tmp_path: Path, opened: Opened
+    world: World, sandbox: Sandbox, tmp_path: Path, opened: Opened, folder: str
 ) -> None:
-    for _ in range(3):
+    listed = [chat["id"] for chat in world.relist() if chat.get("folder")]
+    for turn in range(3):
         pipeline = opened(
-            export_schema_path=str(tmp_path / "export"),
+            export_schema_path=str(tmp_path / folder),
             import_schema_path=str(tmp_path / "import"),
         )
         pipeline.run(source(sandbox))
         assert is_equal(pipeline, world)
-        change(world)
-    assert (tmp_path / "export" / "postpress.schema.yaml").exists()
+        world.refile(listed[turn], [])
+        world.receive_message(listed[turn])
+    pipeline.run(source(sandbox))
+    assert is_equal(pipeline, world), "of all that changed the one list is empty"
+    assert (tmp_path / folder / "postpress.schema.yaml").exists()
 
 
 def test_a_diagram_has_one_reference_a_pair_of_tables(

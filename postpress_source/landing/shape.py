@@ -174,7 +174,9 @@ class Shape:
                 self.normalize(column): {**hints, "name": self.normalize(column)}
                 for column, hints in ARRAYS[field].items()
             }
-            update_table(self._schema, name=name, parent=self.names.chats, columns=columns)
+            # what a schema that was imported doesn't say, and without it no list is emptied
+            seen = {} if self.is_new else {"x-normalizer": {"seen-data": True}}
+            update_table(self._schema, name=name, parent=self.names.chats, columns=columns, **seen)
             self._schema.tables[name] = NestedTable(  # type: ignore[assignment]
                 self._schema.tables[name], self._resource.name
             )

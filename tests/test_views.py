@@ -15,8 +15,15 @@ import pytest
 from dlt.common.destination import Destination
 
 from postpress_source import PostpressArgumentError, postpress_source
-from postpress_source.sandbox import World, generate_world, serve
-from postpress_source.views import HISTORY_VIEWS, VIEWS, create_views, drop_views, view_sql
+from postpress_source.sandbox import Sandbox, World, generate_world, serve
+from postpress_source.views import (
+    HISTORY_VIEWS,
+    VIEWS,
+    chats_as_of,
+    create_views,
+    drop_views,
+    view_sql,
+)
 
 POSTGRES: Final = os.environ.get("POSTPRESS_TEST_POSTGRES", "")
 SICK: Final = "errors/disconnected_account"
@@ -324,3 +331,26 @@ def test_a_destination_that_cannot_have_the_views_is_told_before_anything_is_ask
     pipeline = dlt.pipeline("views", destination=destination, pipelines_dir=str(tmp_path))
     with pytest.raises(PostpressArgumentError, match=r"duckdb, postgres, .* chats_as_of works"):
         create_views(pipeline)
+    if place == "files":
+        with pytest.raises(PostpressArgumentError, match="appended versions"):
+            chats_as_of(pipeline, datetime.now(UTC))
+
+
+@pytest.mark.filterwarnings("ignore:Coercing Subquery object")  # dlt 1.31, its merge
+def test_the_chats_of_a_whole_second_are_found_in_sqlite(
+    tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOAD__WORKERS", "1")  # SQLite has one writer
+    at = datetime(2026, 5, 17, 9, tzinfo=UTC)
+    pipeline = dlt.pipeline(
+        "views",
+        destination=dlt.destinations.sqlalchemy(f"sqlite:///{tmp_path}/inbox.db"),
+        dataset_name="in_sqlite",
+        pipelines_dir=str(tmp_path),
+    )
+    pipeline.run(postpress_source("pp_live_of_the_tests", sandbox.url))
+    with pipeline.sql_client() as client:
+        name = client.make_qualified_table_name("chats_history")
+        client.execute_sql(f"UPDATE {name} SET seen_from = '2026-05-17 09:00:00.000000'")  # noqa: S608
+    assert len(chats_as_of(pipeline, at)) == 120
+    assert not chats_as_of(pipeline, at - timedelta(microseconds=1))

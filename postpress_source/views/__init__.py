@@ -153,10 +153,18 @@ def chats_as_of(pipeline: dlt.Pipeline, instant: datetime) -> list[dict[str, Any
 
     Raises:
         ValueError: The instant has no time zone.
+        PostpressArgumentError: History is in files, where all versions stand beside each other.
     """
     if instant.tzinfo is None:
         raise ValueError(f"instant needs a time zone: {instant.isoformat()}+00:00, for example")
-    at = instant.astimezone(UTC)  # SQLite has it as text
+    if not issubclass(pipeline.destination.client_class, SqlJobClientBase):
+        raise PostpressArgumentError(
+            "chats_as_of is for SQL destinations, and this one has files",
+            next_step='There docs/history.md has the view to ask, "appended versions".',
+        )
+    at: Any = instant.astimezone(UTC)
+    if pipeline.destination.capabilities().sqlglot_dialect == "sqlite":
+        at = f"{at:%Y-%m-%d %H:%M:%S.%f}"  # compared as text
     sql = view_sql("chats_as_of").partition("\nSELECT")[2].rstrip().rstrip(";")
     with pipeline.sql_client() as client:
         history = client.make_qualified_table_name("chats_history")

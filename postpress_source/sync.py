@@ -142,8 +142,8 @@ class Sync:
         load_id, seen_at = package.load_id, package.date(state, now)
         keep_from = None if self._history_keep is None else now - self._history_keep
         if keep_from is not None:
-            doubled, new = standing.twice_in_history, standing.no_history
-            mend_history(there, shape, state, keep_from, doubled=doubled, new=new)
+            doubled = standing.twice_in_history > 0 or standing.overtaken
+            mend_history(there, shape, state, keep_from, doubled=doubled, new=standing.no_history)
         shape.describe(
             new=standing.no_table,
             new_history=standing.no_history,

@@ -199,15 +199,20 @@ def test_an_older_load_that_lands_after_the_last_one_is_made_good(
     zombie.sync_destination()
     zombie.extract(source(sandbox, full_walk_every="PT0S"))
     zombie.normalize()
-    world.rename(oldest["id"], oldest["name"])
+    world.rename(oldest["id"], "a third")
     world.receive_message(world.chat_ids[50])
     pipeline = pipeline_into(file)
-    pipeline.run(source(sandbox))
+    pipeline.run(source(sandbox, full_walk_every="PT0S"))
     zombie.load()
     assert not is_equal(pipeline, world)
     pipeline = pipeline_into(file)
     pipeline.run(source(sandbox))
     assert is_equal(pipeline, world)
+    following = "lead(seen_from) OVER (PARTITION BY id ORDER BY seen_from) AS next"
+    query = f"SELECT id, name, seen_until, {following} FROM chats_history ORDER BY seen_from"  # noqa: S608
+    versions = [row for row in select(pipeline, query) if row["id"] == oldest["id"]]
+    assert [row["name"] for row in versions] == [oldest["name"], "another", "a third"]
+    assert all(row["seen_until"] == row["next"] for row in versions)
     assert last_walk(pipeline)[:2] == ("full", "an older load has landed after the last one")
     pipeline.run(source(sandbox))
     assert last_walk(pipeline)[0] == "head"

@@ -33,21 +33,22 @@ def mend_history(
     state: dict[str, Any],
     keep_from: datetime,
     *,
-    doubled: int,
+    doubled: bool,
     new: bool,
 ) -> None:
     """Part in `chats_history` what landed twice, and delete, daily, what isn't kept so long.
 
     Two versions are current where a load was cut off and run again, or where two that were read
     before either had landed were appended to a new table. Of copies the first stays; of different
-    versions each ends where the next begins.
+    versions each ends where the next begins. So it is where a load came late: it has retired what
+    was seen after it.
 
     Args:
         table: The destination's.
         shape: The tables'.
         state: The resource's.
         keep_from: Versions that were retired before it go.
-        doubled: How many chats are known to be there twice.
+        doubled: Whether chats are known to be there twice, or a load came late.
         new: Whether there certainly is no `chats_history` yet.
     """
     day = f"{keep_from:%Y-%m-%d}"
@@ -60,7 +61,7 @@ def mend_history(
         state["kept_from"] = day
 
 
-def _mend(client: Any, shape: Shape, doubled: int, old: datetime | None) -> bool:
+def _mend(client: Any, shape: Shape, doubled: bool, old: datetime | None) -> bool:
     if not isinstance(client, SqlJobClientBase):
         return False
     sql: SqlClientBase[Any] = client.sql_client
@@ -87,14 +88,18 @@ def _statements_that_part_doubles(
     names = ", ".join(map(c, columns))
     by_chat = f"OVER (PARTITION BY {chat_id} ORDER BY {since})"
     # of a name of its own, since ClickHouse takes the column's for what it is selected as
-    ends = f"COALESCE(ends_here, LEAD({since}) {by_chat}) AS {until}"
+    follows = f"LEAD({since}) {by_chat}"
+    wrong = f"ends_here IS NULL OR ends_here > {follows} OR ends_here < {since}"
+    ends = f"CASE WHEN {wrong} THEN {follows} ELSE ends_here END AS {until}"
+    late = f"SELECT {chat_id} FROM {history} WHERE {until} < {since}"  # noqa: S608
     ended = ", ".join(ends if c(name) == until else c(name) for name in columns)
     before = f"LAG({version}) {by_chat} AS before_it, LAG({until}) {by_chat} AS ended_it"
     before += f", {until} AS ends_here"
     same_end = "(ended_it = ends_here OR (ended_it IS NULL AND ends_here IS NULL))"
     yield (
         f"{create.format(once)} AS SELECT {ended} FROM (SELECT {names}, {before} "  # noqa: S608
-        f"FROM {history} WHERE {chat_id} IN ({twice(shape, history)})) AS numbered "
+        f"FROM {history} WHERE {chat_id} IN ({twice(shape, history)}) OR {chat_id} IN ({late})) "
+        "AS numbered "
         f"WHERE before_it IS NULL OR before_it <> {version} OR NOT {same_end}"
     )
     yield f"DELETE FROM {history} WHERE {chat_id} IN (SELECT {chat_id} FROM {once})"  # noqa: S608

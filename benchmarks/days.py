@@ -202,7 +202,7 @@ class Recorder(Warehouse):
             self.told.rows.append(row)
             self.told.seen.append([now, None])
         every = [*walks, *self.sweeps]
-        self.told.walks.append(ledger([(walk, None) for walk in every], str(now)))
+        self.told.walks.append(ledger([(walk, None) for walk in every], str(now), None))
         self.told.accounts.append(accounts(walks, str(now)))
         self.cost["requests"] += sum(walk.traffic.requests for walk in every)
         self.cost["sweeps"] += sum(walk.traffic.requests for walk in self.sweeps)

@@ -37,7 +37,7 @@ def as_table(item: Any) -> pa.Table:
         raise _refused(
             f"gave chats the column {twice[0]} twice", "To change a column: chats.set_column(...)."
         )
-    if taken := [name for name in names if name in _TAKEN]:
+    if taken := [name for name in table.column_names if name.lower() in _TAKEN]:
         raise _refused(
             f"gave chats a column {taken[0]}, which the source has", "Name it otherwise."
         )

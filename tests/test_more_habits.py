@@ -166,7 +166,6 @@ def test_tables_are_the_list_after_every_run(
         ("DATA_WRITER__BUFFER_MAX_ITEMS", "3"),
         ("LOAD__TRUNCATE_STAGING_DATASET", "true"),
         ("LOAD__WORKERS", "1"),
-        ("NORMALIZE__PARQUET_NORMALIZER__ADD_DLT_LOAD_ID", "true"),
     ],
 )
 def test_a_setting_of_dlts_own_changes_no_row(

@@ -240,9 +240,13 @@ class Sync:
             full_walk_every=self._full_walk_every,
             start=window.start,
         )
-        if standing.lost or standing.overtaken or standing.doubles:
-            ails = _OVERTAKEN if standing.overtaken else _DOUBLED
-            return plan_full_walk(plan, _LOST if standing.lost else ails)
+        for ails, reason in (
+            (standing.lost, _LOST),
+            (standing.overtaken, _OVERTAKEN),
+            (standing.doubles, _DOUBLED),
+        ):
+            if ails:
+                return plan_full_walk(plan, reason)
         if memory and standing.history_begins:
             return plan_full_walk(plan, "history begins")
         return plan

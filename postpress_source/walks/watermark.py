@@ -160,13 +160,14 @@ def shared_accounts(
     Lately is since this scope's last full walks, or within `SHARED_FOR` or twice `full_walk_every`:
     a key that was replaced is another workspace, too, and none that is used.
     """
+    workspace = scope.partition("?")[0]
+    others = [o for o in state.get("scopes", {}) if o.partition("?")[0] != workspace]
+    if not others:
+        return frozenset()
     walked = [memory.full_walk_at for memory in read_memories(state, scope).values()]
     last = min(filter(None, walked), default=_EPOCH)
-    workspace = scope.partition("?")[0]
     shared: set[str] = set()
-    for other in state.get("scopes", {}):
-        if other.partition("?")[0] == workspace:
-            continue
+    for other in others:
         for unit, memory in read_memories(state, other).items():
             at = memory.full_walk_at or now
             if at >= last or now - at < SHARED_FOR or (now - at) / 2 < full_walk_every:

@@ -72,7 +72,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "walks.watermark:shared_accounts",
-        "other.partition",
+        "o.partition",
         "scope.partition",
         test_state.test_an_account_is_shared_while_another_workspace_lists_it_and_a_week_longer,
     ),

@@ -36,8 +36,7 @@ def full_walk(warehouse: Warehouse, happen: Mapping[int, Callable[[], object]]) 
 
 @pytest.mark.parametrize("how", ["sinks", "vanishes"])
 def test_a_chat_that_both_looks_skip_stays(how: str) -> None:
-    """Above which two others sink or vanish, one in each look, at any of its pages."""
-    skipped = 0
+    """Above which another sinks or vanishes in each look, at any of its pages."""
     for first in range(2, 13, 2):
         for second in range(1, 16):
             world = inbox(chats=62, accounts=2, cursor="offset", page_cap=4)
@@ -49,10 +48,8 @@ def test_a_chat_that_both_looks_skip_stays(how: str) -> None:
                 else:
                     world.delete_chat(chat)
 
-            happen = {first: partial(moves, "c00"), 16 + second: partial(moves, "c02")}
+            happen = {first: partial(moves, "c01"), 16 + second: partial(moves, "c00")}
             assert not full_walk(warehouse, happen)
-            skipped += len(warehouse.rows.keys() - listed(world)) > (how == "vanishes")
-    assert skipped or how == "sinks"
 
 
 def test_a_look_of_several_pages_is_no_proof_by_itself() -> None:
